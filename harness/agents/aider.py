@@ -1,0 +1,143 @@
+"""The default agent: aider's own editing engine, in a worker process of its own.
+
+Importing aider and litellm takes seconds, so a fork server imports them once and every study gets a fork. Worker and
+controller exchange JSON texts over a pipe: `{"edit": …}` one way, any number of `{"call": …}` and `{"note": …}` and
+then one `{"reply": …}` or `{"failed": …}` the other.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+from harness import models
+from harness.agents import Instruction, Setup
+from harness.errors import ModelFailed, UserError, WorkerDied
+from harness.records import Call, Reply, write_json
+from harness.workspace import Workspace
+
+OPENING = 120.0
+"""Seconds that importing and opening may take on a slow machine."""
+
+
+@cache
+def warm() -> ForkServerContext:
+    """Start importing aider in the background; the next worker is then quick."""
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["harness.agents.aider_preload"])
+    forkserver.ensure_running()
+    return context
+
+
+class AiderAgent:
+    """Talks to one worker, which keeps the conversation of one study."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._worker: Worker | None = None
+
+    @staticmethod
+    def check(model: str, priced: bool) -> None:
+        """Refuse a model that cannot be called, or one without a price where a budget in dollars is set."""
+        models.check(model)
+        with Worker(_check, (model, priced)) as worker:
+            if refusal := worker.receive(OPENING)["refusal"]:
+                raise UserError(refusal)
+
+    def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
+        setup = self._setup
+        if self._worker is None:
+            conversation = setup.paths.conversation
+            messages = json.loads(conversation.read_text()) if conversation.exists() else {}
+            limits = {"timeout": setup.timeout, "retries": setup.retries}
+            place = {"root": str(workspace.root), "private": str(setup.paths.private)}
+            self._worker = Worker(
+                _serve, ({"model": setup.model, "calls": setup.calls, "messages": messages, **limits, **place},)
+            )
+        self._worker.send({"edit": instruction.text, "purpose": instruction.purpose})
+        return self._answer(self._worker)
+
+    def _answer(self, worker: Worker) -> Reply:
+        while True:
+            message = worker.receive(self._patience())
+            if "call" in message:
+                self._setup.on_call(Call.model_validate(message["call"]))
+                self._setup.paths.call(message["number"]).parent.mkdir(parents=True, exist_ok=True)
+                self._setup.paths.call(message["number"]).write_text(message["text"], encoding="utf-8")
+            elif "note" in message:
+                self._setup.on_note(message["note"])
+            elif "failed" in message:
+                raise ModelFailed(f"the model {self._setup.model} could not be called: {message['failed']}")
+            else:
+                write_json(self._setup.paths.conversation, message["messages"])
+                return Reply.model_validate(message["reply"])
+
+    def _patience(self) -> float | None:
+        """How long a worker may be silent: every note and every call breaks the silence."""
+        return None if self._setup.model.startswith(models.MANUAL) else OPENING + self._setup.timeout
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+
+
+class Worker:
+    """A forked process and the pipe to it."""
+
+    def __init__(self, target: Any, arguments: tuple[Any, ...]) -> None:
+        context = warm()
+        self._pipe, theirs = context.Pipe()
+        self._process: ForkServerProcess = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def send(self, message: dict[str, Any]) -> None:
+        try:
+            self._pipe.send_bytes(json.dumps(message).encode())
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise WorkerDied("the agent's process is gone") from error
+
+    def receive(self, patience: float | None) -> dict[str, Any]:
+        try:
+            if not self._pipe.poll(patience):
+                raise WorkerDied(f"the agent said nothing for {patience:g} s and was stopped")
+            message: dict[str, Any] = json.loads(self._pipe.recv_bytes())
+        except (EOFError, ConnectionResetError) as error:
+            raise WorkerDied("the agent's process ended without an answer; see .harness/agent/aider.log") from error
+        if "crashed" in message:
+            raise WorkerDied(f"the agent's process failed: {message['crashed']}")
+        return message
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _serve(pipe: Connection, config: dict[str, Any]) -> None:
+    """Runs in the worker. Imports are here so that the controller never pays for them."""
+    from harness.agents.aider_worker import serve
+
+    serve(pipe, config)
+
+
+def _check(pipe: Connection, model: str, priced: bool) -> None:
+    """Runs in a worker."""
+    from harness.models.gateway import has_price, refusal
+
+    why = refusal(model)
+    if not why and priced and not has_price(model):
+        why = f"the price of {model} is not known, so a budget in dollars cannot be kept; use --max-tokens"
+    pipe.send_bytes(json.dumps({"refusal": why}).encode())

@@ -1,0 +1,247 @@
+"""The one importer of aider (pinned: its Python interface is not a promised one). Runs in the agent's worker process.
+
+What is different from aider on the command line: nobody is asked anything, a reply is applied whole or not at all, a
+block is applied only to the file it names, only files that the study allows are written, a failed model call is an
+error, and there is exactly one model call per instruction. The harness, not aider, decides what is said next.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # must be set before litellm is imported
+
+import json
+
+from aider import models as aider_models
+from aider.coders.editblock_coder import EditBlockCoder, do_replace, find_similar_lines
+from aider.history import ChatSummary
+from aider.io import InputOutput
+
+from harness.checks.scope import why_not_write
+from harness.models import gateway
+from harness.records import Call, Purpose
+from harness.template import Template
+
+SUMMARY_SHARE = 0.5
+UNKNOWN_CONTEXT = 128_000
+"""Conversations are summarised when they fill half of the model's context; this is the context of an unknown model."""
+
+
+def serve(pipe: Connection, config: dict[str, Any]) -> None:
+    """Answer edit requests until the controller is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller decides what Ctrl-C means
+    _log_to(Path(config["private"]) / "agent" / "aider.log")
+    requests = _requests(pipe)
+    session = Session(config, lambda message: pipe.send_bytes(json.dumps(message).encode()))
+    while True:
+        request = requests.get()
+        try:
+            session.edit(request["edit"], request["purpose"])
+        except gateway.CallFailed as error:
+            session.tell({"failed": str(error)})
+        except Exception as error:  # the process boundary: the controller gets one line, the log the rest
+            traceback.print_exc()
+            session.tell({"crashed": f"{type(error).__name__}: {error}"})
+
+
+def _log_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _requests(pipe: Connection) -> queue.SimpleQueue[dict[str, Any]]:
+    """Requests as they come; a controller that dies takes this process with it, whatever it is doing."""
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            while True:
+                requests.put(json.loads(pipe.recv_bytes()))
+        except (EOFError, OSError):
+            os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return requests
+
+
+class Session:
+    """One study's conversation with one model."""
+
+    def __init__(self, config: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
+        private = Path(config["private"])
+        self.tell = tell
+        self._calls = int(config["calls"])
+        template = Template(private / "template")
+        model = RecordingModel(config, self._called, lambda note: tell({"note": note}))
+        self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model, private / "agent")
+        self.coder.done_messages = list(config["messages"].get("done", []))
+        self.coder.cur_messages = list(config["messages"].get("cur", []))
+
+    def edit(self, text: str, purpose: Purpose) -> None:
+        coder = self.coder
+        coder.purpose = purpose
+        cut_off = coder.num_exhausted_context_windows
+        calls = self._calls
+        coder.run(with_message=text, preproc=False)
+        problems = [str(coder.reflected_message)] if coder.reflected_message else []
+        if coder.num_exhausted_context_windows > cut_off:
+            problems = ["Your reply was cut off at the model's output limit. Make a smaller change."]
+        if self._calls == calls:
+            raise gateway.CallFailed("aider made no model call (the prompt may exceed the model's context)")
+        messages = {"done": coder.done_messages, "cur": coder.cur_messages}
+        reply = {"text": coder.partial_response_content or "", "problems": problems}
+        self.tell({"reply": reply, "messages": messages})
+
+    def _called(self, call: Call, messages: list[dict[str, Any]]) -> None:
+        self._calls += 1
+        text = f"{gateway.as_text(messages)}\n\n<!-- reply -->\n\n{call.reply}\n"
+        self.tell({"call": call.model_dump(), "number": self._calls, "text": text})
+
+
+class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships no types
+    """A model whose calls are counted, told of, and retried by our rules instead of aider's."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        called: Callable[[Call, list[dict[str, Any]]], None],
+        note: Callable[[str], None],
+    ) -> None:
+        aider_models.model_info_manager.content = {"-": {}}  # keeps aider from fetching a price list
+        aider_models.model_info_manager._cache_loaded = True
+        self._retries = int(config["retries"])
+        self._called = called
+        self._note = note
+        self._last_note = ""
+        name = gateway.register(config["model"], Path(config["private"]), int(config["calls"]), self._remember)
+        super().__init__(name, weak_model=False, editor_model=False)
+        self.weak_model = self
+        self.extra_params = {**(self.extra_params or {}), "timeout": config["timeout"], "max_retries": 0}
+
+    def _remember(self, note: str) -> None:
+        self._last_note = note
+        self._note(note)
+
+    def send_completion(
+        self, messages: list[dict[str, Any]], functions: Any, stream: bool, temperature: float | None = None
+    ) -> tuple[Any, Any]:
+        self._last_note = ""
+        started = time.monotonic()
+        call = super().send_completion
+        digest, response = gateway.patiently(
+            lambda: call(messages, functions, False, temperature), self._retries, self._note
+        )
+        done = Call(
+            prompt=gateway.last_user_message(messages),
+            reply=response.choices[0].message.content or "",
+            usage=gateway.usage_of(response),
+            seconds=time.monotonic() - started,
+            note=self._last_note,
+        )
+        self._called(done, messages)
+        return digest, response
+
+
+class SilentIO(InputOutput):  # type: ignore[misc]  # aider ships no types
+    """Asks nobody: whatever aider wants to know, the answer is no."""
+
+    def confirm_ask(self, *_: Any, **__: Any) -> bool:
+        return False
+
+
+class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships no types
+    """SEARCH/REPLACE edits, whole or not at all, each to the file it names, and only where the study allows."""
+
+    purpose: Purpose = "start"
+    template: Template
+
+    @classmethod
+    def for_study(cls, root: Path, template: Template, model: RecordingModel, log: Path) -> TransactionalCoder:
+        about = template.manifest.template
+        io = SilentIO(pretty=False, fancy_input=False, yes=False, input_history_file=None, chat_history_file=None)
+        context = int(model.info.get("max_input_tokens") or UNKNOWN_CONTEXT)
+        coder = cls(
+            model,
+            io,
+            fnames=[str(root / name) for name in about.editable],
+            read_only_fnames=[str(root / name) for name in template.protected],
+            use_git=False,
+            auto_commits=False,
+            auto_lint=False,
+            map_tokens=0,
+            stream=False,
+            detect_urls=False,
+            suggest_shell_commands=False,
+            summarizer=ChatSummary([model], int(context * SUMMARY_SHARE)),
+        )
+        coder.root = str(root)
+        coder.abs_root_path_cache = {}
+        coder.max_reflections = 0
+        coder.template = template
+        return coder
+
+    def get_inchat_relative_files(self) -> list[str]:
+        """Also the files that the agent added in earlier turns."""
+        root = Path(self.root)
+        for pattern in self.template.manifest.template.new_files:
+            for path in root.glob(pattern):
+                if path.is_file() and str(path) not in self.abs_read_only_fnames:
+                    self.abs_fnames.add(str(path))
+        names: list[str] = super().get_inchat_relative_files()
+        return names
+
+    def apply_edits_dry_run(self, edits: list[Any]) -> list[Any]:
+        return edits  # aider's own would move a block to another file that happens to match
+
+    def allowed_to_edit(self, path: str) -> bool:
+        return True  # decided in apply_edits, for the whole reply at once
+
+    def apply_edits(self, edits: list[tuple[str, str, str]]) -> None:
+        """Apply all edits, or raise ValueError with what to tell the model and write nothing."""
+        contents: dict[str, str] = {}
+        problems = []
+        for path, original, updated in edits:
+            problem = why_not_write(self.template, path, self.purpose) or self._apply(contents, path, original, updated)
+            if problem:
+                problems.append(f"{path} {problem}")
+        if problems:
+            raise ValueError("\n".join(problems))
+        for path, text in contents.items():
+            target = Path(self.root) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.io.write_text(str(target), text)
+            self.abs_fnames.add(str(target))
+
+    def _apply(self, contents: dict[str, str], path: str, original: str, updated: str) -> str:
+        """Put one edit into `contents`; why it does not fit, or an empty string."""
+        target = Path(self.root) / path
+        if path not in contents and target.is_symlink():
+            return "is a symbolic link"
+        before = contents.get(path, target.read_text(encoding="utf-8") if target.exists() else None)
+        if before is None:
+            if original.strip():
+                return "does not exist; to add a file, leave the SEARCH part empty"
+            after: str | None = updated
+        elif not original.strip():
+            after = before + updated
+        else:
+            after = do_replace(str(target), before, original, updated, self.fence)
+        if after is None or (before and not after):
+            assert before is not None
+            similar = find_similar_lines(original, before)
+            hint = f"\nThe most similar lines are:\n{similar}" if similar else ""
+            return f"has no lines that match this SEARCH block exactly:\n{original}{hint}"
+        contents[path] = after
+        return ""

@@ -1,0 +1,153 @@
+"""The control: no language model, only Optuna's TPE over the constants in `[search_space]`. The one importer of optuna.
+
+Its state is a fold of the study's history: the sampler is seeded, so asking again with the same results gives the same
+suggestions, and a resumed study goes on as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.agents import Instruction, Setup
+from harness.errors import TemplateError
+from harness.history import History
+from harness.metrics import mean
+from harness.prompts import DONE
+from harness.records import Reply
+from harness.template import Dimension, Template
+from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    import optuna
+
+SCRIPT = "experiment.py"
+SEED = 0
+
+
+class TunerAgent:
+    """Suggests values, writes them into experiment.py, learns from the primary metric."""
+
+    def __init__(self, setup: Setup) -> None:
+        del setup  # nothing to set up: no model, no process, no conversation
+
+    @staticmethod
+    def check(model: str, priced: bool) -> None:
+        del model, priced  # calls no model
+
+    def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
+        if instruction.purpose == "finish":
+            return Reply(text="The tuner writes no notes.")
+        template = workspace.template
+        space = template.manifest.search_space
+        if not space:
+            raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
+        path = workspace.root / SCRIPT
+        source = path.read_text(encoding="utf-8")
+        defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
+        trial = _study(template, defaults, instruction.history).ask(_distributions(space))
+        path.write_text(with_constants(source, trial.params), encoding="utf-8")
+        said = ", ".join(f"{name} = {value!r}" for name, value in trial.params.items())
+        return Reply(text=said or DONE)
+
+    def close(self) -> None:
+        pass
+
+
+def _study(template: Template, defaults: Mapping[str, Any], history: History) -> optuna.Study:
+    """The Optuna study after everything that happened so far: the baseline, then one trial per earlier turn."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    primary = template.manifest.primary
+    minimize = template.manifest.metrics[primary].goal == "min"
+    direction = optuna.study.StudyDirection.MINIMIZE if minimize else optuna.study.StudyDirection.MAXIMIZE
+    distributions = _distributions(template.manifest.search_space)
+    sampler = optuna.samplers.TPESampler(
+        seed=SEED, n_startup_trials=4, multivariate=True, warn_independent_sampling=False
+    )
+    study = optuna.create_study(direction=direction, sampler=sampler)
+    if all(distributions[name]._contains(distributions[name].to_internal_repr(v)) for name, v in defaults.items()):
+        baseline = _primary(history.begun.baseline, primary)
+        study.add_trial(optuna.trial.create_trial(params=dict(defaults), distributions=distributions, value=baseline))
+    for value in _values(history, primary):
+        trial = study.ask(distributions)
+        if value is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, value)
+    return study
+
+
+def _values(history: History, primary: str) -> list[float | None]:
+    """For each turn of the past, the primary metric that came of it, or None if the turn gave no result."""
+    by_turn = {r.recorded.turn: r.measured.scores for r in history.measured if r.recorded and r.measured}
+    return [_primary(by_turn[t.turn], primary) if t.turn in by_turn else None for t in history.turns]
+
+
+def _primary(scores: Mapping[str, Mapping[str, tuple[float, ...]]], metric: str) -> float:
+    """Mean over datasets of the mean over seeds."""
+    return mean(tuple(mean(metrics[metric]) for metrics in scores.values()))
+
+
+def _distributions(space: Mapping[str, Dimension]) -> dict[str, Any]:
+    from optuna import distributions as d
+
+    made: dict[str, Any] = {}
+    for name, dim in space.items():
+        if dim.type == "categorical":
+            made[name] = d.CategoricalDistribution(dim.choices)
+        elif dim.type == "int":
+            made[name] = d.IntDistribution(int(dim.low or 0), int(dim.high or 0), log=dim.log)
+        else:
+            made[name] = d.FloatDistribution(dim.low or 0.0, dim.high or 0.0, log=dim.log)
+    return made
+
+
+def constants(source: str, names: Mapping[str, Dimension]) -> dict[str, Any]:
+    """Values of the named module-level constants.
+
+    Raises:
+        TemplateError: a name is not assigned once, at module level, to a literal.
+    """
+    return {name: ast.literal_eval(node) for name, node in _value_nodes(source, names).items()}
+
+
+def with_constants(source: str, values: Mapping[str, Any]) -> str:
+    """`source` with the named module-level constants set; every other character stays as it is."""
+    lines = source.encode().splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    raw = source.encode()
+    nodes = _value_nodes(source, values)
+    for name, node in sorted(nodes.items(), key=lambda item: -item[1].lineno):
+        first = starts[node.lineno - 1] + node.col_offset
+        last = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        raw = raw[:first] + repr(values[name]).encode() + raw[last:]
+    return raw.decode()
+
+
+def _value_nodes(source: str, names: Mapping[str, Any]) -> dict[str, ast.expr]:
+    found: dict[str, list[ast.expr]] = {name: [] for name in names}
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in found:
+                found[name].append(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name in found:
+                found[name].append(value)
+    for name, nodes in found.items():
+        if len(nodes) != 1 or not _is_literal(nodes[0]):
+            raise TemplateError(
+                f"[search_space.{name}] needs one module-level line `{name} = <literal>` in {SCRIPT}; found {len(nodes)}"
+            )
+    return {name: nodes[0] for name, nodes in found.items()}
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""The stored baseline of a template: what the unmodified experiment scores, and what exactly produced it. Layer 2."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import BaselineError
+from harness.records import Record, Scores, write_json
+from harness.template import Template, digest_of_file, one_line
+
+
+class Fingerprint(Record):
+    """What a baseline depends on. Anything else may change without making it stale."""
+
+    files: dict[str, str]
+    """Executed file → SHA-256 of its bytes."""
+    command: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class Baseline(Record):
+    """baselines/NAME/baseline.json; the run's files lie beside it in run_0/."""
+
+    template: str
+    fingerprint: Fingerprint
+    scores: Scores
+    """Official values per seed."""
+    reported: Scores
+    """What experiment.py claimed."""
+    seconds: float
+    machine: str
+    made_at: float
+    made_with: dict[str, str]
+    """Versions of Python and of the packages that the figures may depend on."""
+
+
+def fingerprint(template: Template) -> Fingerprint:
+    run = template.manifest.run
+    files = {name: digest_of_file(path) for name, path in sorted(template.files.items()) if template.executed(name)}
+    return Fingerprint(files=files, command=run.command, seeds=run.seeds)
+
+
+def machine() -> str:
+    """Names this machine well enough to tell whether two timings may be compared."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} × {model or 'unknown processor'}"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def folder(baselines: Path, template: Template) -> Path:
+    return baselines / template.name
+
+
+def load(baselines: Path, template: Template) -> Baseline:
+    """The template's stored baseline, if it is still true.
+
+    Raises:
+        BaselineError: there is none, it cannot be read, it is another template's, or something it depends on changed.
+    """
+    path = folder(baselines, template) / "baseline.json"
+    refresh = f"harness baseline refresh {template.name}"
+    try:
+        stored = Baseline.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        make = f"harness baseline make {template.name}"
+        raise BaselineError(f"{template.name} has no baseline ({path} is missing); make it with: {make}") from error
+    except ValidationError as error:
+        raise BaselineError(f"{path}: {one_line(error)}; make it anew with: {refresh}") from error
+    if stored.template != template.name:
+        raise BaselineError(f"{path} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
+    difference = _difference(stored.fingerprint, fingerprint(template))
+    if difference:
+        raise BaselineError(f"the baseline of {template.name} is stale: {difference}; make it anew with: {refresh}")
+    return stored
+
+
+def _difference(stored: Fingerprint, now: Fingerprint) -> str:
+    for name in sorted({*stored.files, *now.files}):
+        if stored.files.get(name) != now.files.get(name):
+            how = "is gone" if name not in now.files else "is new" if name not in stored.files else "has changed"
+            return f"{name} {how} since it was made"
+    if stored.command != now.command:
+        return f"the run command was {' '.join(stored.command)}"
+    if stored.seeds != now.seeds:
+        return f"the seeds were {', '.join(map(str, stored.seeds))}"
+    return ""
+
+
+def save(
+    baselines: Path, template: Template, out_dir: Path, scores: Scores, reported: Scores, seconds: float
+) -> Baseline:
+    """Store a finished run of the unmodified template as its baseline, with the files that the run left."""
+    baseline = Baseline(
+        template=template.name,
+        fingerprint=fingerprint(template),
+        scores=scores,
+        reported=reported,
+        seconds=round(seconds, 3),
+        machine=machine(),
+        made_at=round(time.time()),
+        made_with=versions(),
+    )
+    target = folder(baselines, template)
+    shutil.rmtree(target / "run_0", ignore_errors=True)
+    shutil.copytree(out_dir, target / "run_0")
+    write_json(target / "baseline.json", baseline.model_dump(mode="json"))
+    return baseline
+
+
+def versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {"python": platform.python_version()}
+    for package in ("torch", "numpy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

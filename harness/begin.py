@@ -1,0 +1,225 @@
+"""Beginning a study, and taking one up again. Layer 4.
+
+Everything that can be refused is refused before the first file is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness import baseline as baselines
+from harness import sandbox, seams
+from harness.agents import BUILT_IN as AGENTS
+from harness.agents import Setup
+from harness.baseline import Baseline
+from harness.errors import UserError
+from harness.events import StudyResumed, StudyStarted
+from harness.executors import BUILT_IN as EXECUTORS
+from harness.executors import Executor
+from harness.history import History
+from harness.journal import Journal, read
+from harness.launch import Launcher
+from harness.paths import ProjectPaths, StudyPaths
+from harness.records import Budget, Call, Idea
+from harness.study import Study, Watcher
+from harness.template import Template
+from harness.workspace import Lab, Workspace
+
+MODEL_TIMEOUT = 600.0
+MODEL_RETRIES = 4
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a study is worked on; none of it changes what a result means, so a resumed study may use others."""
+
+    executor: str = "local"
+    sandboxed: bool = True
+    model_timeout: float = MODEL_TIMEOUT
+    """Seconds per model call."""
+    model_retries: int = MODEL_RETRIES
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for, checked."""
+
+    template: Template
+    baseline: Baseline
+    idea: Idea
+    budget: Budget
+    agent: str
+    model: str
+    name: str = ""
+    start: str = ""
+    """`study/run_k`, when the study goes on from another study's run."""
+
+
+def begin(project: ProjectPaths, order: Order) -> StudyPaths:
+    """Make a new study: branch, worktree, pinned template, journal with its first event."""
+    paths = StudyPaths(project.runs / (order.name or _new_name(project, order)))
+    if paths.root.exists():
+        raise UserError(f"there is a study named {paths.name!r} already")
+    lab = Lab(project.lab)
+    lab.ensure()
+    origin = _origin(lab, project, order)
+    workspace = Workspace.create(lab, paths.root, order.template, origin)
+    try:
+        _fill(workspace, paths, project, order, origin)
+    except BaseException:
+        workspace.discard()
+        raise
+    return paths
+
+
+def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order: Order, origin: str | None) -> None:
+    chosen = order.template
+    for old in paths.root.glob("run_*"):
+        shutil.rmtree(old)
+    for name, source in chosen.files.items():
+        if origin is None or name in chosen.protected:
+            (paths.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, paths.root / name)
+    shutil.copytree(baselines.folder(project.baselines, chosen) / "run_0", paths.run(0))
+    pinned = chosen.pin(paths.pinned)
+    tree = workspace.snapshot(["run_0/final_info.json", "run_0/verified.json"])
+    at = time.time()
+    parent = workspace.head()
+    subject = f"Template {chosen.name}" + (f", from {order.start}" if order.start else "")
+    commit = workspace.commit(tree, parent, f"{subject}\n\nBaseline: {order.baseline.fingerprint.digest[:12]}", at)
+    workspace.tag("template", commit)
+    workspace.tag("run_0", commit)
+    started = StudyStarted(
+        at=at,
+        study=paths.name,
+        template=chosen.name,
+        idea=order.idea,
+        agent=order.agent,
+        model=order.model,
+        budget=order.budget,
+        seeds=chosen.manifest.run.seeds,
+        commit=commit,
+        tree=tree,
+        digest=workspace.executed_digest(),
+        parent=order.start,
+        pinned=pinned,
+        fingerprint=order.baseline.fingerprint.digest,
+        baseline=order.baseline.scores,
+        baseline_machine=order.baseline.machine,
+        sandbox=sandbox.name(),
+    )
+    with Journal(paths.journal) as journal:
+        journal.append(started)
+
+
+def _origin(lab: Lab, project: ProjectPaths, order: Order) -> str | None:
+    """The commit that a study with `--from study/run_k` goes on from."""
+    if not order.start:
+        return None
+    match = re.fullmatch(r"(.+)/run_(\d+)", order.start)
+    if match is None:
+        raise UserError(f"--from takes STUDY/run_K, not {order.start!r}")
+    source = project.study(match[1])
+    began = History(read(source.journal)).begun
+    if began.template != order.template.name:
+        raise UserError(f"{source.name} is a study of {began.template}, not of {order.template.name}")
+    return lab.resolve(source.name, match[2])
+
+
+def _new_name(project: ProjectPaths, order: Order) -> str:
+    """`20261122-1530-title`, with a number behind it if that is taken."""
+    slug = re.sub(r"[^a-z0-9]+", "-", order.idea.title.lower()).strip("-")[:32].strip("-") or order.template.name
+    base = f"{time.strftime('%Y%m%d-%H%M')}-{slug}"
+    names = (base if n == 1 else f"{base}-{n}" for n in range(1, 10_000))
+    return next(name for name in names if not (project.runs / name).exists())
+
+
+def check_name(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
+    if name.endswith((".lock", ".git", ".")) or ".." in name:
+        raise UserError(f"git does not take {name!r} as the name of a branch")
+    return name
+
+
+def agent_class(name: str) -> Any:
+    return seams.find("agent", name, AGENTS)
+
+
+@contextmanager
+def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watcher) -> Iterator[Study]:
+    """A study ready to be worked on, new or taken up again; nobody else can open it meanwhile.
+
+    Raises:
+        UserError: another process works on it, or it is over.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_locked(paths))
+        journal = stack.enter_context(Journal(paths.journal))
+        history = History(journal.events)
+        if history.stopped is not None:
+            journal.append(StudyResumed())
+        begun = history.begun
+        pinned = Template(paths.pinned)
+        executor: Executor = seams.find("executor", means.executor, EXECUTORS)()
+        study: Study
+
+        def on_call(call: Call) -> None:
+            study.called(call)
+
+        setup = Setup(
+            paths=paths,
+            model=begun.model,
+            timeout=means.model_timeout,
+            retries=means.model_retries,
+            on_call=on_call,
+            on_note=watcher.note,
+            calls=history.calls_of_ended_turns,
+        )
+        agent = agent_class(begun.agent)(setup)
+        stack.callback(agent.close)
+        study = Study(
+            paths=paths,
+            template=pinned,
+            workspace=Workspace(Lab(project.lab), paths.root, pinned),
+            journal=journal,
+            agent=agent,
+            launcher=Launcher(pinned, executor, paths.pinned, begun.pinned, means.sandboxed),
+            watcher=watcher,
+            same_machine=begun.baseline_machine == baselines.machine(),
+        )
+        yield study
+
+
+@contextmanager
+def _locked(paths: StudyPaths) -> Iterator[None]:
+    with paths.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise UserError(f"{paths.name} is being worked on by process {lock.read().strip() or '?'}") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def may_resume(paths: StudyPaths) -> History:
+    """The history of a study that can go on.
+
+    Raises:
+        UserError: it is over.
+    """
+    history = History(read(paths.journal))
+    if history.stopped is not None and history.stopped.status in ("done", "failed"):
+        raise UserError(f"{paths.name} is over ({history.stopped.status}: {history.stopped.reason})")
+    return history

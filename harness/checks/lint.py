@@ -1,0 +1,43 @@
+"""ruff, for the mistakes that are certain to crash: syntax errors and undefined names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import process
+from harness.checks import tool
+from harness.errors import HarnessError
+from harness.records import Finding
+from harness.workspace import Workspace
+
+FATAL = "E9,F821,F823,F406,F407,F701,F702,F704,F706"
+"""F831 (an argument named twice) is a syntax error to ruff, and syntax errors are always found."""
+
+
+@dataclass(frozen=True)
+class LintCheck:
+    """Every Python file of the worktree, by ruff's fatal codes; no configuration file is read."""
+
+    def check(self, workspace: Workspace) -> tuple[Finding, ...]:
+        return lint(workspace.root)
+
+
+def lint(folder: Path) -> tuple[Finding, ...]:
+    """ruff's fatal findings in a folder."""
+    argv = [tool("ruff"), "check", "--isolated", "--no-cache", "--select", FATAL, "--output-format", "json"]
+    argv += ["--ignore-noqa", "--exclude", ".harness,run_*,plots", "."]
+    done = process.run(argv, cwd=folder)
+    if done.code not in (0, 1):
+        raise HarnessError(f"ruff failed: {done.err.strip()[-500:]}")
+    return tuple(_finding(row, folder) for row in json.loads(done.out))
+
+
+def _finding(row: dict[str, object], root: Path) -> Finding:
+    location = row.get("location")
+    line = location.get("row") if isinstance(location, dict) else None
+    file = Path(str(row["filename"]))
+    code = f"{row['code']} " if row.get("code") else ""
+    name = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
+    return Finding(check="lint", file=str(name), line=line, message=f"{code}{row['message']}")

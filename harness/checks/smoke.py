@@ -1,0 +1,28 @@
+"""The whole script once, tiny: it must end well and write every metric. A minute here saves an hour later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.launch import Launcher, Tick
+from harness.paths import StudyPaths
+from harness.records import Finding
+from harness.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SmokeCheck:
+    """Runs the template's command with HARNESS_SMOKE=1 under the smoke timeout."""
+
+    launcher: Launcher
+    name: str
+    """Name of the job's folder, new for every smoke."""
+    tick: Tick
+
+    def check(self, workspace: Workspace) -> tuple[Finding, ...]:
+        paths = StudyPaths(workspace.root)
+        out_dir = paths.job(self.name) / "out"
+        trial = self.launcher.smoke(workspace.root, paths.job(self.name), out_dir, self.tick)
+        if trial.outcome == "ok":
+            return ()
+        return (Finding(check="smoke", message=f"the tiny trial run failed ({trial.outcome}):\n{trial.message}"),)

@@ -1,0 +1,60 @@
+"""ty, for calls that cannot work: only errors that the template did not have, only rules that are nearly always right."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import process
+from harness.checks import tool
+from harness.errors import HarnessError
+from harness.records import Finding
+from harness.template import Template
+from harness.workspace import Workspace
+
+RULES = ("missing-argument", "unknown-argument", "unresolved-reference", "missing-attribute")
+
+
+@dataclass(frozen=True)
+class TypeCheck:
+    """Every Python file of the worktree that takes part in runs."""
+
+    template: Template
+    accepted: Counter[str]
+    """Messages that the template itself gives, by file and text; they are not the agent's doing."""
+
+    def check(self, workspace: Workspace) -> tuple[Finding, ...]:
+        accepted = self.accepted.copy()
+        found = []
+        for finding in errors(self.template, workspace.root):
+            key = f"{finding.file}: {finding.message}"
+            if accepted[key] > 0:
+                accepted[key] -= 1
+            else:
+                found.append(finding)
+        return tuple(found)
+
+
+def accepted_errors(template: Template, folder: Path) -> Counter[str]:
+    """What ty holds against the unmodified template."""
+    return Counter(f"{f.file}: {f.message}" for f in errors(template, folder))
+
+
+def errors(template: Template, folder: Path) -> list[Finding]:
+    """ty's findings in a folder, by the chosen rules only."""
+    python = Path(template.python)
+    argv = [tool("ty"), "check", "--output-format", "gitlab", "--exit-zero", "--no-progress", "--ignore", "all"]
+    argv += [part for rule in RULES for part in ("--error", rule)]
+    argv += ["--python", str(python)] if python.is_absolute() else []
+    argv += ["--exclude", ".harness", "--exclude", "run_*", "--exclude", "plots", "."]
+    done = process.run(argv, cwd=folder)
+    if done.code != 0:
+        raise HarnessError(f"ty failed: {done.err.strip()[-500:]}")
+    return [_finding(row) for row in json.loads(done.out)]
+
+
+def _finding(row: dict[str, dict[str, dict[str, dict[str, int]]]]) -> Finding:
+    line = row["location"]["positions"]["begin"]["line"]
+    return Finding(check="types", file=str(row["location"]["path"]), line=line, message=str(row["description"]))

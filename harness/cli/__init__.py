@@ -1,0 +1,39 @@
+"""The command line: the only place where the parts are put together.
+
+Exit codes: 0 done, 1 a study failed or paused, 2 the user's mistake (one line on stderr), 130 interrupted.
+Each command imports what it needs when it is called, so that reading commands start fast.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness.cli.app import app
+from harness.errors import HarnessError
+
+
+def main() -> None:
+    """Entry point of the `harness` command."""
+    from harness.cli import reading, upkeep, working  # noqa: F401  # each registers its commands
+
+    try:
+        code = app(standalone_mode=False, prog_name="harness")
+    except click.UsageError as error:
+        code = _complain(error.format_message(), 2)
+    except click.exceptions.Abort:
+        code = 130
+    except HarnessError as error:
+        code = _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def _complain(text: str, code: int) -> int:
+    print("harness: " + " ".join(text.split()), file=sys.stderr)
+    return code

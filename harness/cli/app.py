@@ -1,0 +1,69 @@
+"""The typer application, its global options and what every command shares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.paths import ProjectPaths
+
+app = typer.Typer(
+    name="harness",
+    help="Let a coding agent work an idea on an experiment, and believe the numbers.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_project: list[Path] = []
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from harness import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    project: Annotated[
+        Path,
+        typer.Option("--project", "-C", envvar="HARNESS_PROJECT", help="Folder with templates/, baselines/ and runs/."),
+    ] = Path(),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+    _project[:] = [project]
+
+
+def project() -> ProjectPaths:
+    """The project that this command works on."""
+    from harness.paths import ProjectPaths
+
+    return ProjectPaths.find(_project[0] if _project else Path())
+
+
+def console(stderr: bool = False) -> Console:
+    """A rich console; wide enough for tables where the output is no terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))

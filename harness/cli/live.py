@@ -1,0 +1,55 @@
+"""What the user sees while a study is worked on: a line per event, and below it what is going on now."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from harness import budget
+from harness.cli import words
+from harness.events import AnyEvent, AttemptEnded, EditChecked, ModelCalled, PlotsDrawn, StudyStopped, TurnStarted
+from harness.history import History
+
+
+class LiveWatcher:
+    """Prints events as they happen; on a terminal, keeps a line with attempt, time, budget left and last output."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
+
+    def __enter__(self) -> LiveWatcher:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def happened(self, event: AnyEvent, history: History) -> None:
+        said = words.line(event, history)
+        if said:
+            self._console.print(Text(said[0], style=said[1]))
+        if isinstance(event, TurnStarted):
+            self._show(f"asking {history.begun.model or history.begun.agent} · left: {self._left(history)}")
+        elif isinstance(event, AttemptEnded | EditChecked | ModelCalled | PlotsDrawn | StudyStopped):
+            self._show("")
+
+    def running(self, what: str, seconds: float, last_line: str, history: History) -> None:
+        self._show(f"{what} · {words.duration(seconds)} · left: {self._left(history)}\n  {words.plain(last_line)}")
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(f"  {words.plain(text)}", style="dim"))
+
+    def _left(self, history: History) -> str:
+        return str(budget.left(history.begun.budget, history))
+
+    def _show(self, text: str) -> None:
+        if self._live:
+            self._live.update(Text(text, style="cyan"))

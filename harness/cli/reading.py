@@ -1,0 +1,237 @@
+"""Commands that only read: status, show, diff, compare."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import Json, app, console, print_json, project
+
+if TYPE_CHECKING:
+    from harness.history import History, Run
+    from harness.paths import ProjectPaths, StudyPaths
+
+StudyName = Annotated[str, typer.Argument(help="Name of a study, or a part of it that no other name has.")]
+
+
+def _history(paths: StudyPaths) -> History:
+    from harness.history import History
+    from harness.journal import read
+
+    return History(read(paths.journal))
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """List the studies of this project."""
+    here = project()
+    studies = [(name, _history(here.study_paths(name))) for name in here.studies()]
+    if as_json:
+        print_json([_summary(name, history) for name, history in studies])
+        return
+    if not studies:
+        print("No study yet. Begin one with: harness run TEMPLATE --idea …")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.cli import words
+
+    table = Table("study", "template", "agent", "status", "runs", "best", "spent", box=None, pad_edge=False)
+    for name, history in studies:
+        row = _summary(name, history)
+        spent = f"{words.duration(row['seconds'])}" + (f", ${row['dollars']:.2f}" if row["dollars"] else "")
+        cells = (
+            name,
+            row["template"],
+            row["agent"],
+            row["status"],
+            f"{row['runs']}/{row['max_runs']}",
+            row["best"],
+            spent,
+        )
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    console().print(table)
+
+
+def _summary(name: str, history: History) -> dict[str, Any]:
+    begun = history.begun
+    words = [history.verdict(run.number) for run in history.measured]
+    best = next((word for word in ("better", "mixed", "inconclusive", "worse", "cannot tell") if word in words), "–")
+    return {
+        "study": name,
+        "template": begun.template,
+        "idea": begun.idea.title,
+        "agent": begun.agent,
+        "model": begun.model,
+        "status": history.status,
+        "reason": history.stopped.reason if history.stopped else "",
+        "runs": history.spent_runs,
+        "max_runs": begun.budget.runs,
+        "best": best,
+        "seconds": round(history.seconds, 1),
+        "dollars": round(history.usage.dollars, 6),
+        "tokens": history.usage.tokens,
+    }
+
+
+@app.command()
+def show(study: StudyName, as_json: Json = False) -> None:
+    """Tell the story of one study, event by event."""
+    from harness.journal import read
+
+    paths = project().study(study)
+    events = read(paths.journal)
+    if as_json:
+        print_json([event.model_dump(mode="json") for event in events])
+        return
+    from rich.text import Text
+
+    from harness import budget
+    from harness.cli import words
+    from harness.history import History
+    from harness.metrics import disagreements
+
+    out, history = console(), History([])
+    for event in events:
+        history.add(event)
+        if said := words.line(event, history):
+            out.print(Text(words.when(event.at), style="dim"), Text(said[0], style=said[1]))
+    begun = history.begun
+    sandbox = (
+        begun.sandbox if begun.sandbox != "none" else "none (bubblewrap does not work here; runs are not confined)"
+    )
+    facts = {
+        "agent": f"{begun.agent} {begun.model}".strip(),
+        "seeds": ", ".join(map(str, begun.seeds)),
+        "sandbox": sandbox,
+        "spent": f"{words.duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
+        "left": str(budget.left(begun.budget, history)),
+        "notes": str(paths.root / "notes.md"),
+        "logs": str(paths.private / "jobs"),
+        "prompts": str(paths.private / "prompts"),
+    }
+    out.print()
+    for key, value in facts.items():
+        out.print(Text(f"{key + ':':9}{value}"))
+    for run in history.measured:
+        assert run.measured is not None
+        for sentence in disagreements(run.measured.reported, run.measured.scores):
+            out.print(
+                Text(f"run {run.number}: reported and verified differ: {words.plain(sentence)}", style="bold red")
+            )
+
+
+@app.command()
+def diff(
+    study: StudyName,
+    first: Annotated[str | None, typer.Argument(help="A run's number; without it, what the study began with.")] = None,
+    second: Annotated[str | None, typer.Argument(help="A run's number; without it, the study's last commit.")] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="Only the files and how many lines.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a study against its template, one run against the template, or two runs against each other."""
+    from harness.workspace import Lab
+
+    here = project()
+    name = here.study(study).name
+    lab = Lab(here.lab)
+    if second is not None and first is not None:
+        ends = (lab.resolve(name, first), lab.resolve(name, second))
+    else:
+        ends = (lab.resolve(name, "template"), lab.resolve(name, first) if first else lab.head(name))
+    text = lab.diff(*ends, color=sys.stdout.isatty() and not as_json, stat=stat)
+    if as_json:
+        print_json({"study": name, "from": ends[0], "to": ends[1], "diff": text})
+    else:
+        print(text or "no difference")
+
+
+@app.command()
+def compare(
+    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; without one, the latest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every metric, not only the primary one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the runs of studies with their baselines."""
+    from harness.errors import UserError
+
+    here = project()
+    known = here.studies()
+    if not known:
+        raise UserError("there is no study yet; begin one with: harness run TEMPLATE --idea …")
+    chosen = [here.study(name) for name in studies or []] or [here.study_paths(_latest(here))]
+    found = [(paths, _history(paths)) for paths in chosen]
+    if as_json:
+        print_json([{"study": p.name, "runs": [_run_json(h, run) for run in h.runs.values()]} for p, h in found])
+        return
+    for paths, history in found:
+        _print_comparison(paths, history, every)
+
+
+def _latest(here: ProjectPaths) -> str:
+    return max(here.studies(), key=lambda name: here.study_paths(name).journal.stat().st_mtime)
+
+
+def _run_json(history: History, run: Run) -> dict[str, Any]:
+    verdicts = history.verdicts().get(run.number, {})
+    return {
+        "run": run.number,
+        "outcome": run.outcome,
+        "attempts": len(run.attempts),
+        "replicate_of": run.replicate_of,
+        "commit": run.recorded.commit if run.recorded else None,
+        "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
+        "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
+    }
+
+
+def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.cli import words
+    from harness.prompts import number
+
+    begun, out = history.begun, console()
+    title = f"{paths.name} · {begun.template} · {words.plain(begun.idea.title)}"
+    out.print(Text(title, style="bold"), Text(f"[{history.status}]", style="dim"))
+    heads = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
+    table = Table(*heads, box=None, pad_edge=False)
+    verdicts, shown = history.verdicts(), set()
+    for run in history.runs.values():
+        if not run.comparisons:
+            table.add_row(
+                str(run.number), Text("no result", style="dim"), "", "", "", "", "", Text(run.outcome, style="red")
+            )
+        for c in run.comparisons:
+            if not (c.primary or every):
+                continue
+            word, p = verdicts[run.number][c.dataset] if c.primary else ("exploratory", None)
+            goal = "↓" if c.goal == "min" else "↑"
+            table.add_row(
+                str(run.number) if run.number not in shown else "",
+                Text(f"{words.plain(c.metric)} {goal} {words.plain(c.dataset)}"),
+                f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
+                f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
+                f"{c.effect:+.3g} [{number(c.low)}, {number(c.high)}]",
+                number(p) if c.primary else "",
+                number(c.detectable),
+                Text(word, style=words.VERDICT_STYLE.get(word, "dim")),
+            )
+            shown.add(run.number)
+    out.print(table if history.runs else Text("no run was launched", style="dim"))
+    tried = sum(1 for run in history.measured for c in run.comparisons if c.primary)
+    if tried:
+        out.print(
+            Text(
+                f"p: Welch's t test over seeds, Holm-corrected over the {tried} comparisons of this study.", style="dim"
+            )
+        )
+    lab = paths.root.parent / "lab.git"
+    for run in history.measured:
+        out.print(
+            f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}", soft_wrap=True, markup=False
+        )

@@ -1,0 +1,105 @@
+"""Events and numbers as a person reads them. Text from agents and experiments is made harmless here."""
+
+from __future__ import annotations
+
+import time
+
+from harness.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    EditChecked,
+    ModelCalled,
+    PlotsDrawn,
+    Recorded,
+    StudyResumed,
+    StudyStarted,
+    StudyStopped,
+    TurnEnded,
+    TurnStarted,
+)
+from harness.excerpt import clean
+from harness.history import History
+from harness.prompts import number
+
+GOOD, BAD, PLAIN, DIM = "green", "red", "default", "dim"
+VERDICT_STYLE = {"better": "bold green", "worse": "bold red", "inconclusive": "yellow"}
+
+
+def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
+    """One line for an event and its style; None for events that nobody needs to see."""
+    match event:
+        case StudyStarted():
+            return f"study {event.study}: {plain(event.idea.title)}", "bold"
+        case StudyResumed():
+            return "resumed", DIM
+        case ModelCalled():
+            dollars = f", ${event.usage.dollars:.4f}" if event.usage.dollars else ""
+            return f"  model call {event.call}: {event.usage.tokens:,} tokens{dollars}, {event.seconds:.1f} s", DIM
+        case TurnEnded():
+            return _turn(event)
+        case EditChecked():
+            return _checked(event)
+        case AttemptLaunched():
+            return f"  run {event.run}, attempt {event.attempt}: launched", PLAIN
+        case AttemptEnded() if event.outcome != "ok":
+            last = plain(event.message.strip().splitlines()[-1]) if event.message.strip() else ""
+            return (
+                f"  run {event.run}, attempt {event.attempt}: {event.outcome} after {event.seconds:.1f} s: {last}",
+                BAD,
+            )
+        case Recorded():
+            return _recorded(event, history)
+        case PlotsDrawn():
+            what = f"  plot.py failed: {plain(event.message)}" if event.message else f"  {len(event.files)} plots drawn"
+            return what, BAD if event.message else DIM
+        case StudyStopped():
+            return f"{event.status}: {plain(event.reason)}", GOOD if event.status == "done" else BAD
+        case AttemptEnded() | TurnStarted():
+            return None
+
+
+def _turn(event: TurnEnded) -> tuple[str, str]:
+    if event.status == "rejected":
+        return f"  turn {event.turn}: edit rolled back: {plain(event.problems[0])}", BAD
+    what = {
+        "edited": f"edited {', '.join(plain(name) for name in event.changed)}",
+        "nothing": "no file changed",
+        "done": "the agent is done",
+        "replicate": f"asks to repeat run {event.replicate_of}",
+    }[event.status]
+    return f"  turn {event.turn}: {what} — {plain(event.said)[:100]}", PLAIN
+
+
+def _checked(event: EditChecked) -> tuple[str, str] | None:
+    if not event.findings:
+        return None
+    first = event.findings[0]
+    return f"  not launched, {first.check}: {plain(str(first))}", BAD
+
+
+def _recorded(event: Recorded, history: History) -> tuple[str, str] | None:
+    if event.run is None or not event.comparisons:
+        return None
+    word = history.verdict(event.run)
+    primary = [
+        f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
+    ]
+    return f"  run {event.run}: {'; '.join(primary)}: {word}", VERDICT_STYLE.get(word, PLAIN)
+
+
+def plain(text: str) -> str:
+    """One line without control characters, of bounded length."""
+    joined = " ".join(part.strip() for part in clean(text) if part.strip())
+    return joined[:300]
+
+
+def when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

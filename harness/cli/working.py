@@ -1,0 +1,189 @@
+"""Commands that work on studies: run, resume, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import Json, app, console, print_json, project
+
+if TYPE_CHECKING:
+    from harness.begin import Means
+    from harness.events import StudyStopped
+    from harness.paths import ProjectPaths, StudyPaths
+    from harness.records import Budget
+
+Model = Annotated[str | None, typer.Option(help="litellm name, replay:FILE or manual[:FOLDER].")]
+Timeout = Annotated[float, typer.Option("--model-timeout", min=1, help="Seconds per model call.")]
+Retries = Annotated[
+    int, typer.Option("--model-retries", min=0, help="Retries of a call that failed for a passing reason.")
+]
+Sandbox = Annotated[bool, typer.Option("--sandbox/--no-sandbox", help="Run experiments in bubblewrap where it works.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="Where runs are executed.")]
+
+
+@app.command()
+def run(
+    template: Annotated[str, typer.Argument(help="Name of a template, or the path of its folder.")],
+    idea: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of one of the template's ideas, a .toml or .json file, or the idea itself. May be repeated."
+        ),
+    ] = None,
+    agent: Annotated[str, typer.Option(help="aider, tuner, or package.module:Class.")] = "aider",
+    model: Model = None,
+    max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
+    attempts: Annotated[int, typer.Option(help="Launches per run before it is given up.")] = 4,
+    max_fixes: Annotated[int, typer.Option(help="Turns in a row without a launch before the study stops.")] = 5,
+    max_dollars: Annotated[float | None, typer.Option(help="US dollars for model calls.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens for model calls.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Hours of wall-clock time.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the study (one idea only).")] = "",
+    start: Annotated[str, typer.Option("--from", help="STUDY/run_K to go on from.")] = "",
+    executor: ExecutorName = "local",
+    sandbox: Sandbox = True,
+    model_timeout: Timeout = 600.0,
+    model_retries: Retries = 4,
+    as_json: Json = False,
+) -> None:
+    """Work an idea on a template, start to finish."""
+    from harness import baseline, models, records
+    from harness import template as templates
+    from harness.begin import Means, Order, agent_class, begin, check_name
+    from harness.errors import IdeaError, UserError
+    from harness.executors import BUILT_IN
+    from harness.seams import find
+
+    here = project()
+    chosen = templates.load(here.templates, template)
+    worker = agent_class(agent)
+    find("executor", executor, BUILT_IN)
+    budget = _budget(
+        runs=max_runs, attempts=attempts, fixes=max_fixes, dollars=max_dollars, tokens=max_tokens, hours=max_hours
+    )
+    if not idea and agent != "tuner":
+        raise IdeaError(
+            f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
+        )
+    tuning = records.Idea(title=f"Tune {chosen.name}", prompt="Search the constants in [search_space].")
+    ideas = [templates.read_idea(chosen, text) for text in idea or []] or [tuning]
+    if name and len(ideas) > 1:
+        raise UserError("--name goes with one idea; leave it out to name each study after its idea")
+    stored = baseline.load(here.baselines, chosen)
+    used = "" if agent == "tuner" else models.choose(model)
+    worker.check(used, priced=budget.dollars is not None)
+    orders = [Order(chosen, stored, i, budget, agent, used, check_name(name), start) for i in ideas]
+    means = Means(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(_work_all(here, [lambda o=o: begin(here, o) for o in orders], means, as_json))
+
+
+@app.command()
+def resume(
+    study: Annotated[str, typer.Argument(help="Name of the study, or a part of it that no other name has.")],
+    executor: ExecutorName = "local",
+    sandbox: Sandbox = True,
+    model_timeout: Timeout = 600.0,
+    model_retries: Retries = 4,
+    as_json: Json = False,
+) -> None:
+    """Go on with a study that was paused, interrupted or killed. A finished run is never repeated."""
+    from harness.begin import Means, may_resume
+
+    here = project()
+    paths = here.study(study)
+    may_resume(paths)
+    means = Means(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(_work_all(here, [lambda: paths], means, as_json))
+
+
+@app.command()
+def replay(
+    study: Annotated[str, typer.Argument(help="Name of the study to perform again.")],
+    sandbox: Sandbox = True,
+    as_json: Json = False,
+) -> None:
+    """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
+    from harness import baseline
+    from harness.begin import Means, Order, agent_class, begin
+    from harness.history import History
+    from harness.journal import read
+    from harness.models import REPLAY
+    from harness.replays import differences
+    from harness.template import Template
+
+    here = project()
+    original = here.study(study)
+    before = History(read(original.journal))
+    begun = before.begun
+    pinned = Template(original.pinned)
+    model = f"{REPLAY}{original.recording}" if begun.model else ""
+    agent_class(begun.agent).check(model, priced=False)
+    names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
+    name = next(n for n in names if not (here.runs / n).exists())
+    order = Order(
+        pinned, baseline.load(here.baselines, pinned), begun.idea, begun.budget, begun.agent, model, name, begun.parent
+    )
+    paths = begin(here, order)
+    stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
+    found = differences(before, History(read(paths.journal)), pinned)
+    if as_json:
+        print_json({"study": original.name, "replay": paths.name, "status": stopped.status, "differences": found})
+    else:
+        for sentence in found:
+            print(f"difference: {sentence}")
+        print(f"{len(found)} differences in edits and metrics between {original.name} and {paths.name}")
+    raise typer.Exit(1 if found else 0)
+
+
+def _budget(**amounts: Any) -> Budget:
+    from pydantic import ValidationError
+
+    from harness.errors import UserError
+    from harness.records import Budget
+
+    try:
+        return Budget(**amounts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = {"runs": "max-runs", "attempts": "attempts", "fixes": "max-fixes"}.get(
+            str(first["loc"][0]), f"max-{first['loc'][0]}"
+        )
+        raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
+
+
+def _work_all(here: ProjectPaths, studies: list[Any], means: Means, as_json: bool) -> int:
+    """Work the studies one after another; the exit code is that of the worst."""
+    codes = []
+    for make in studies:
+        paths = make()
+        stopped = _work(here, paths, means, quiet=as_json)
+        if as_json:
+            print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason})
+        else:
+            _what_next(paths, stopped)
+        codes.append({"done": 0, "interrupted": 130}.get(stopped.status, 1))
+        if stopped.status == "interrupted":
+            break
+    return max(codes)
+
+
+def _work(here: ProjectPaths, paths: StudyPaths, means: Means, quiet: bool) -> StudyStopped:
+    from harness.begin import opened
+    from harness.cli.live import LiveWatcher
+
+    with LiveWatcher(console(stderr=quiet)) as watcher, opened(here, paths, means, watcher) as study:
+        watcher.happened(study.history.begun, study.history)
+        return study.work()
+
+
+def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:
+    if stopped.status in ("paused", "interrupted"):
+        print(f"\nGo on with:  harness resume {paths.name}")
+        return
+    print(f"\nResults:     harness compare {paths.name}")
+    print(f"What changed: harness diff {paths.name}")
+    if any(paths.plots.glob("*")) if paths.plots.exists() else False:
+        print(f"Plots:       {Path(paths.plots)}")

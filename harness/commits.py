@@ -1,0 +1,37 @@
+"""What the commit of an edit says. Layer 1: pure."""
+
+from __future__ import annotations
+
+from harness.events import Recorded
+from harness.history import History
+from harness.prompts import number
+
+
+def message(recorded: Recorded, history: History) -> str:
+    """Subject, what the agent said, and trailers that `git log` and `git interpret-trailers` understand."""
+    turn = history.turn
+    said = turn.said if turn else ""
+    trailers = [f"Turn: {recorded.turn}"]
+    if recorded.run is not None:
+        trailers += [f"Run: {recorded.run}", f"Attempt: {recorded.attempt}"]
+    trailers += [f"Outcome: {recorded.outcome}"]
+    trailers += [f"Metric-{_key(c.metric, c.dataset, recorded)}: {c.mean:.6g}" for c in recorded.comparisons]
+    return "\n\n".join(part for part in (_subject(recorded, history), said, "\n".join(trailers)) if part)
+
+
+def _subject(recorded: Recorded, history: History) -> str:
+    if recorded.outcome == "notes":
+        return "Notes and plots"
+    if recorded.run is None:
+        return f"Not launched: {recorded.outcome} check"
+    start = f"Run {recorded.run}, attempt {recorded.attempt}: {recorded.outcome}"
+    primary = [
+        f"{c.metric} {number(c.mean)} (baseline {number(c.baseline_mean)})" for c in recorded.comparisons if c.primary
+    ]
+    return f"{start}, {', '.join(primary)}" if primary else start
+
+
+def _key(metric: str, dataset: str, recorded: Recorded) -> str:
+    several = len({c.dataset for c in recorded.comparisons}) > 1
+    name = f"{dataset}-{metric}" if several else metric
+    return "".join(ch if ch.isalnum() else "-" for ch in name)

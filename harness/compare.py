@@ -1,0 +1,95 @@
+"""Is a run better than the baseline, or is it noise? Layer 1. scipy is imported only when a run is measured.
+
+One comparison is Welch's unequal-variance t test over seeds (Welch 1947, Biometrika 34). The primary metric's p values
+of all runs and datasets of a study are corrected together by Holm's step-down method (Holm 1979, Scand. J. Statist. 6),
+because whoever tries twenty runs finds one that is "significant". Other metrics get intervals and no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from harness.metrics import deviation, mean
+from harness.records import Comparison, Goal
+
+ALPHA = 0.05
+POWER = 0.8
+
+Verdict = Literal["better", "worse", "inconclusive", "cannot tell", "replicate"]
+
+
+def compare(
+    *,
+    dataset: str,
+    metric: str,
+    goal: Goal,
+    primary: bool,
+    baseline: tuple[float, ...],
+    values: tuple[float, ...],
+    tried: int,
+) -> Comparison:
+    """Compare one metric of a run with the baseline.
+
+    Args:
+        baseline, values: one value per seed.
+        tried: how many comparisons of this study share the error rate; it sets the level for `detectable`.
+    """
+    low, high, p, detectable, note = _welch(baseline, values, tried)
+    return Comparison(
+        dataset=dataset,
+        metric=metric,
+        goal=goal,
+        primary=primary,
+        baseline_mean=mean(baseline),
+        baseline_sd=deviation(baseline),
+        baseline_n=len(baseline),
+        mean=mean(values),
+        sd=deviation(values),
+        n=len(values),
+        effect=mean(values) - mean(baseline),
+        low=low,
+        high=high,
+        p=p,
+        detectable=detectable,
+        note=note,
+    )
+
+
+def _welch(
+    baseline: tuple[float, ...], values: tuple[float, ...], tried: int
+) -> tuple[float | None, float | None, float | None, float | None, str]:
+    """Interval, p value and smallest detectable effect of `mean(values) - mean(baseline)`."""
+    if min(len(baseline), len(values)) < 2:
+        return None, None, None, None, "cannot tell: one value"
+    effect = mean(values) - mean(baseline)
+    if not deviation(baseline) and not deviation(values):
+        return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread over seeds: compared exactly"
+    from scipy import stats
+
+    test = stats.ttest_ind(values, baseline, equal_var=False)
+    interval = test.confidence_interval(1 - ALPHA)
+    standard_error = abs((interval.high - interval.low) / 2 / stats.t.ppf(1 - ALPHA / 2, test.df))
+    seen = stats.t.ppf(1 - ALPHA / (2 * tried), test.df) + stats.t.ppf(POWER, test.df)
+    return float(interval.low), float(interval.high), float(test.pvalue), float(seen * standard_error), ""
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def verdict(comparison: Comparison, adjusted_p: float | None) -> Verdict:
+    """What may be said of a primary metric, given its p value corrected over the study."""
+    if adjusted_p is None or math.isnan(adjusted_p):
+        return "cannot tell"
+    if adjusted_p >= ALPHA:
+        return "inconclusive"
+    return "better" if (comparison.effect < 0) == (comparison.goal == "min") else "worse"

@@ -1,0 +1,158 @@
+"""The journal's events: everything that happened to a study, in order, as data. Layer 0.
+
+A study's state is a fold of these (`history.py`); nothing else is stored. An event is written after the thing it tells
+of is safely on disk, so that a controller which dies between two events can be taken up where the last one stands.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from harness.records import Budget, Comparison, Finding, Idea, Purpose, Record, Scores, Usage
+
+TurnStatus = Literal["edited", "nothing", "rejected", "done", "replicate"]
+Outcome = Literal["ok", "crashed", "timeout", "memory", "no-metrics", "tampered", "lost"]
+
+
+class Event(Record):
+    at: float = Field(default_factory=time.time)
+    """Seconds since the epoch."""
+
+
+class StudyStarted(Event):
+    kind: Literal["study_started"] = "study_started"
+    format: int = 1
+    study: str
+    template: str
+    idea: Idea
+    agent: str
+    model: str = ""
+    budget: Budget
+    seeds: tuple[int, ...]
+    commit: str
+    tree: str
+    """Branch point: the first commit of the study and the git tree of its code."""
+    digest: str
+    """Digest of the code that the baseline executes."""
+    parent: str = ""
+    """`study/run_k` when the study starts from another study's run."""
+    pinned: str
+    """Digest of the pinned template copy, re-checked around every run."""
+    fingerprint: str
+    """Digest of the baseline's fingerprint."""
+    baseline: Scores
+    baseline_machine: str
+    sandbox: str
+    """Name of the sandbox that the runs get, or "none"."""
+
+
+class StudyResumed(Event):
+    kind: Literal["study_resumed"] = "study_resumed"
+
+
+class TurnStarted(Event):
+    kind: Literal["turn_started"] = "turn_started"
+    turn: int
+    purpose: Purpose
+
+
+class ModelCalled(Event):
+    kind: Literal["model_called"] = "model_called"
+    turn: int
+    call: int
+    usage: Usage
+    seconds: float
+    note: str = ""
+
+
+class TurnEnded(Event):
+    kind: Literal["turn_ended"] = "turn_ended"
+    turn: int
+    purpose: Purpose
+    status: TurnStatus
+    tree: str
+    """Git tree of the worktree after the turn (the one before it, when nothing was kept)."""
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    said: str = ""
+    """First line of what the agent said, for lists."""
+    replicate_of: int | None = None
+
+
+class EditChecked(Event):
+    kind: Literal["edit_checked"] = "edit_checked"
+    turn: int
+    findings: tuple[Finding, ...] = ()
+    digest: str = ""
+    """Digest of the code that would be executed."""
+
+
+class AttemptLaunched(Event):
+    kind: Literal["attempt_launched"] = "attempt_launched"
+    run: int
+    attempt: int
+    tree: str
+    digest: str
+    replicate_of: int | None = None
+
+
+class AttemptEnded(Event):
+    kind: Literal["attempt_ended"] = "attempt_ended"
+    run: int
+    attempt: int
+    outcome: Outcome
+    seconds: float
+    peak_memory: int = 0
+    """Bytes, summed over the run's processes, at the highest sample."""
+    message: str = ""
+    """What the agent is told of a failure."""
+    reported: Scores = {}
+    """What experiment.py claims."""
+    scores: Scores = {}
+    """What counts: the evaluator's values where it gives one, else the reported ones."""
+
+
+class Recorded(Event):
+    kind: Literal["recorded"] = "recorded"
+    turn: int
+    outcome: str
+    commit: str
+    tree: str = ""
+    run: int | None = None
+    attempt: int | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    abandoned: bool = False
+    """The run used up its attempts and is given up."""
+
+
+class PlotsDrawn(Event):
+    kind: Literal["plots_drawn"] = "plots_drawn"
+    files: tuple[str, ...] = ()
+    message: str = ""
+    """Empty when plot.py ended well."""
+
+
+class StudyStopped(Event):
+    kind: Literal["study_stopped"] = "study_stopped"
+    status: Literal["done", "failed", "paused", "interrupted"]
+    reason: str
+
+
+AnyEvent = Annotated[
+    StudyStarted
+    | StudyResumed
+    | TurnStarted
+    | ModelCalled
+    | TurnEnded
+    | EditChecked
+    | AttemptLaunched
+    | AttemptEnded
+    | Recorded
+    | PlotsDrawn
+    | StudyStopped,
+    Field(discriminator="kind"),
+]
+EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)

@@ -1,0 +1,30 @@
+"""Where a job runs. An executor starts `harness.runner` somewhere; everything else is files in the job's folder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.job import Job, JobResult
+
+
+class Handle(Protocol):
+    """A submitted job."""
+
+    def wait(self, seconds: float) -> JobResult | None:
+        """The result, or None if there is none after `seconds`."""
+
+    def cancel(self) -> None:
+        """Ask the job to end. Its result will say "cancelled"; a job that has ended is left alone."""
+
+
+class Executor(Protocol):
+    """Starts jobs. One method, because a job's folder is all the state there is."""
+
+    def submit(self, job: Job) -> Handle:
+        """Start the job, or take up again one that was submitted before: running, finished or lost.
+
+        A lost job (started, no result, nobody running it) is started again from nothing.
+        """
+
+
+BUILT_IN = {"local": "harness.executors.local:LocalExecutor"}

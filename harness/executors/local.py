@@ -1,0 +1,76 @@
+"""Runs jobs as child processes of this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from harness import process
+from harness.job import Job, JobResult
+
+
+class LocalExecutor:
+    """Starts one runner per job. The runner outlives us, so a killed controller loses no run."""
+
+    def submit(self, job: Job) -> LocalHandle:
+        earlier = JobResult.load(job)
+        if _is_running(job) or (earlier is not None and earlier.ending != "cancelled"):
+            return LocalHandle(job, None)
+        job.result.unlink(missing_ok=True)
+        _empty(Path(job.out_dir))
+        job.save()
+        here = str(Path(__file__).parents[2])
+        env = process.clean_environment({"PYTHONPATH": here, "PYTHONDONTWRITEBYTECODE": "1"})
+        runner = [sys.executable, "-m", "harness.runner", job.folder]
+        return LocalHandle(job, process.Child(runner, cwd=Path(job.folder), env=env, piped=False, bound=False))
+
+
+class LocalHandle:
+    """A job on this machine: our child, or one that an earlier controller left running."""
+
+    def __init__(self, job: Job, runner: process.Child | None) -> None:
+        self._job = job
+        self._runner = runner
+
+    def wait(self, seconds: float) -> JobResult | None:
+        if self._runner is not None:
+            ended = self._runner.wait(seconds) is not None and not _is_running(self._job)
+        else:
+            ended = _ended_within(self._job, seconds)
+        result = JobResult.load(self._job)
+        if result is None and ended:
+            return JobResult("not-started", None, 0.0, 0, "the runner died without a result")
+        return result
+
+    def cancel(self) -> None:
+        if _is_running(self._job):
+            process.terminate(int(self._job.lock.read_text()))
+
+
+def _is_running(job: Job) -> bool:
+    try:
+        with job.lock.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _ended_within(job: Job, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while _is_running(job):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(min(0.05, seconds))
+    return True
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)

@@ -1,0 +1,222 @@
+"""A study's state as a fold over its journal. Layer 1: pure.
+
+`stage` is what the study has to do next, and follows from the last event alone. That is why resuming needs no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.compare import Verdict, holm, verdict
+from harness.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    EditChecked,
+    ModelCalled,
+    PlotsDrawn,
+    Recorded,
+    StudyResumed,
+    StudyStarted,
+    StudyStopped,
+    TurnEnded,
+    TurnStarted,
+)
+from harness.records import Comparison, Usage
+
+Stage = Literal["ask", "check", "launch", "record", "plot", "over"]
+
+
+@dataclass
+class Run:
+    """One numbered run: its attempts so far and, once measured, how it compares."""
+
+    number: int
+    attempts: list[AttemptEnded] = field(default_factory=list)
+    replicate_of: int | None = None
+    digest: str = ""
+    """Of the code that the last attempt executed."""
+    recorded: Recorded | None = None
+
+    @property
+    def measured(self) -> AttemptEnded | None:
+        """The attempt that gave the run its metrics."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].outcome == "ok" else None
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        return self.recorded.comparisons if self.recorded else ()
+
+    @property
+    def outcome(self) -> str:
+        if self.recorded and self.recorded.abandoned:
+            return "given up"
+        return self.attempts[-1].outcome if self.attempts else "not launched"
+
+
+class History:
+    """Everything that is known of a study, folded from its events."""
+
+    def __init__(self, events: Iterable[AnyEvent]) -> None:
+        self.start: StudyStarted | None = None
+        self.stopped: StudyStopped | None = None
+        self.turns: list[TurnEnded] = []
+        self.runs: dict[int, Run] = {}
+        self.news: list[AnyEvent] = []
+        """What happened since the agent was last asked: what the next prompt has to tell."""
+        self.stage: Stage = "ask"
+        self.turn: TurnEnded | None = None
+        """The last turn that ended."""
+        self.unfinished: TurnStarted | None = None
+        """A turn that began and has not ended."""
+        self.checked: EditChecked | None = None
+        self.launched: AttemptLaunched | None = None
+        """The launch that the last turn led to."""
+        self.digests: dict[str, str] = {}
+        """Digest of executed code → what executed it, in words."""
+        self.plots: PlotsDrawn | None = None
+        self.usage = Usage()
+        self.calls = 0
+        self.calls_of_ended_turns = 0
+        """Model calls that count: those of a turn that was cut short are made again."""
+        self.seconds = 0.0
+        self.commit = ""
+        self.tree = ""
+        """Head of the study's branch, and the git tree that the worktree should hold."""
+        self.wasted = 0
+        """Turns in a row that led to no launch."""
+        self._last_at: float | None = None
+        for event in events:
+            self.add(event)
+
+    def add(self, event: AnyEvent) -> None:
+        """Fold one more event in."""
+        self._clock(event)
+        match event:
+            case StudyStarted():
+                self.start, self.commit, self.tree = event, event.commit, event.tree
+                self.digests[event.digest] = "the baseline"
+            case StudyResumed():
+                self.stopped = None
+            case TurnStarted():
+                self.unfinished = event
+                self.calls = self.calls_of_ended_turns
+                self.stage = "ask"
+            case ModelCalled():
+                self.calls += 1
+                self.usage += event.usage
+            case TurnEnded():
+                self._turn_ended(event)
+            case EditChecked():
+                self.checked = event
+                self.stage = "record" if event.findings else "launch"
+                self.news.append(event)
+            case AttemptLaunched():
+                self.launched = event
+                run = self.runs.setdefault(event.run, Run(event.run))
+                run.replicate_of, run.digest = event.replicate_of, event.digest
+                self.wasted = 0
+            case AttemptEnded():
+                self._attempt_ended(event)
+            case Recorded():
+                self._recorded(event)
+            case PlotsDrawn():
+                self.plots = event
+                self.stage = "ask" if event.message and self.turn and self.turn.status == "edited" else "over"
+                self.news.append(event)
+            case StudyStopped():
+                self.stopped = event
+
+    def _turn_ended(self, event: TurnEnded) -> None:
+        self.turns.append(event)
+        self.turn, self.unfinished = event, None
+        self.calls_of_ended_turns = self.calls
+        self.launched = None
+        self.tree = event.tree
+        self.news = [event]
+        finishing = event.purpose == "finish"
+        if event.status in ("edited", "replicate"):
+            self.wasted += 1
+            self.stage = "record" if finishing else "check"
+        elif finishing and event.status != "rejected":
+            self.stage = "plot"
+        else:
+            self.wasted += event.status != "done"
+            self.stage = "ask"
+
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        run = self.runs[event.run]
+        run.attempts.append(event)
+        self.news.append(event)
+        if event.outcome == "lost" and len(run.attempts) < self.begun.budget.attempts:
+            self.launched, self.stage = None, "launch"  # nobody's fault: the same code again
+            return
+        self.stage = "record"
+        if event.outcome != "lost" and self.launched:
+            self.digests.setdefault(self.launched.digest, f"run {event.run}")
+
+    def _recorded(self, event: Recorded) -> None:
+        self.commit, self.tree = event.commit, event.tree
+        self.stage = "plot" if self.turn and self.turn.purpose == "finish" else "ask"
+        if event.run is not None:
+            self.runs[event.run].recorded = event
+            self.news.append(event)
+
+    def _clock(self, event: AnyEvent) -> None:
+        if self._last_at is not None and not isinstance(event, StudyResumed):
+            self.seconds += max(0.0, event.at - self._last_at)
+        self._last_at = event.at
+
+    @property
+    def begun(self) -> StudyStarted:
+        assert self.start is not None, "a journal begins with study_started"
+        return self.start
+
+    @property
+    def finishing_turns(self) -> int:
+        """How often the agent has been asked for its notes and plots."""
+        return sum(t.purpose == "finish" for t in self.turns)
+
+    @property
+    def measured(self) -> list[Run]:
+        return [r for r in self.runs.values() if r.measured and r.recorded]
+
+    @property
+    def spent_runs(self) -> int:
+        """Run numbers that are used up: measured or given up."""
+        return sum(1 for r in self.runs.values() if r.recorded and (r.measured or r.recorded.abandoned))
+
+    def next_attempt(self) -> tuple[int, int]:
+        """Number of the run and of the attempt that the next launch will be."""
+        run = self.spent_runs + 1
+        return run, len(self.runs[run].attempts) + 1 if run in self.runs else 1
+
+    def verdicts(self) -> dict[int, dict[str, tuple[Verdict, float | None]]]:
+        """run → dataset → verdict of the primary metric and its p value, corrected over the whole study."""
+        tried = [(run, c) for run in self.measured if run.replicate_of is None for c in run.comparisons if c.primary]
+        adjusted = dict(
+            zip(
+                [(run.number, c.dataset) for run, c in tried if c.p is not None],
+                holm([c.p for _, c in tried if c.p is not None]),
+                strict=True,
+            )
+        )
+        found: dict[int, dict[str, tuple[Verdict, float | None]]] = {}
+        for run, c in tried:
+            p = adjusted.get((run.number, c.dataset))
+            found.setdefault(run.number, {})[c.dataset] = (verdict(c, p), p)
+        for run in self.measured:
+            if run.replicate_of is not None:
+                found[run.number] = {c.dataset: ("replicate", None) for c in run.comparisons if c.primary}
+        return found
+
+    def verdict(self, run: int) -> str:
+        """One word for a run: the same over all datasets, or "mixed"."""
+        words = {word for word, _ in self.verdicts().get(run, {}).values()}
+        return words.pop() if len(words) == 1 else "mixed" if words else "–"
+
+    @property
+    def status(self) -> str:
+        return self.stopped.status if self.stopped else "running"

@@ -1,0 +1,63 @@
+"""The journal file: one event a line, appended and flushed to disk before anything builds on it. Layer 2."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from harness.errors import JournalCorrupt
+from harness.events import EVENT, AnyEvent
+
+
+def read(path: Path) -> list[AnyEvent]:
+    """All events. A torn last line (no newline: the writer died in it) is passed over.
+
+    Raises:
+        JournalCorrupt: any other line cannot be read; the message names file and line.
+    """
+    *lines, _torn = path.read_bytes().split(b"\n")
+    return [_event(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _event(path: Path, number: int, line: bytes) -> AnyEvent:
+    try:
+        return EVENT.validate_json(line)
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]["msg"]
+        raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
+
+
+class Journal:
+    """The journal of a study that this process works on; remembers what it read and wrote."""
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending. A torn last line is cut off, so that the next event starts a line of its own.
+
+        Raises:
+            JournalCorrupt: a whole line cannot be read; the file is left untouched.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.events: list[AnyEvent] = read(path) if path.exists() else []
+        self._file = path.open("ab+", buffering=0)
+        self._file.seek(0)
+        whole = self._file.read().rfind(b"\n") + 1
+        self._file.truncate(whole)
+
+    def append(self, event: AnyEvent) -> None:
+        self._file.write(event.model_dump_json().encode() + b"\n")
+        os.fsync(self._file.fileno())
+        self.events.append(event)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,196 @@
+"""One launch of an experiment and what came of it: job in, metrics or a reason out. Layer 3.
+
+The same code launches a run, a smoke, a baseline, an evaluation and a plot; they differ in a folder and a variable.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import excerpt, metrics, sandbox
+from harness.errors import MetricsError, StudyPaused, TemplateFault
+from harness.events import Outcome
+from harness.executors import Executor
+from harness.job import Job, JobResult
+from harness.process import clean_environment
+from harness.records import Scores
+from harness.template import Template, digest_of
+
+Tick = Callable[[float, str], None]
+"""Called while a job runs, with the seconds so far and the last line it printed."""
+TICK = 0.25
+TAIL = 65536
+UNACCEPTABLE = 3
+"""Exit code with which an evaluator says: the run saved something that cannot be evaluated."""
+EVALUATION_TIMEOUT = 600.0
+PLOT_TIMEOUT = 300.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a launch gave."""
+
+    outcome: Outcome
+    seconds: float
+    peak_memory: int
+    message: str = ""
+    reported: Scores = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Launches what belongs to one template."""
+
+    template: Template
+    executor: Executor
+    pinned: Path
+    """The template copy that evaluators run from."""
+    pinned_digest: str
+    """What the copy's digest must be before an evaluator is run from it."""
+    sandboxed: bool = True
+    slots: int = 1
+    """Jobs that share this machine; the cores are divided among them."""
+    seeds: tuple[int, ...] | None = None
+    """Other seeds than the template's, if given."""
+
+    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
+        """Run the experiment in `code`, read its metrics and have them evaluated."""
+        spec = self.template.manifest.run
+        return self._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
+
+    def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
+        """The same, tiny."""
+        spec = self.template.manifest.smoke
+        assert spec is not None
+        return self._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
+
+    def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
+        """Run plot.py; an empty string, or what went wrong."""
+        argv = [self.template.python, "plot.py", f"--out_dir={out_dir}"]
+        job, result = self._finish(self._job(argv, code, folder, out_dir, PLOT_TIMEOUT), tick)
+        return "" if result.ending == "exited" and result.code == 0 else _failure(job, result)[1]
+
+    def _trial(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> Trial:
+        job = self._job(self.template.command(out_dir), code, folder, out_dir, timeout, smoke=smoke)
+        job, result = self._finish(job, tick)
+        if result.ending != "exited" or result.code != 0:
+            outcome, message = _failure(job, result)
+            return Trial(outcome, result.seconds, result.peak_memory, message)
+        try:
+            reported, scores = self._scores(folder, out_dir, tick, smoke)
+        except MetricsError as error:
+            return Trial("no-metrics", result.seconds, result.peak_memory, str(error))
+        return Trial("ok", result.seconds, result.peak_memory, "", reported, scores)
+
+    def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
+        """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
+        seeds = len(self._seeds)
+        reported = metrics.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
+        if not self.template.has_evaluator:
+            return reported, reported
+        if digest_of(self.pinned) != self.pinned_digest:
+            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its evaluator was not run")
+        evaluation = folder / "evaluation"
+        argv = [self.template.python, "evaluate.py", f"--run_dir={out_dir}", f"--out_dir={evaluation / 'out'}"]
+        job = self._job(argv, self.pinned, evaluation, evaluation / "out", EVALUATION_TIMEOUT, smoke, (str(out_dir),))
+        job, result = self._finish(job, tick)
+        if result.ending == "exited" and result.code == UNACCEPTABLE:
+            raise MetricsError(f"the evaluator refuses what the run saved: {_failure(job, result)[1]}")
+        if result.ending != "exited" or result.code != 0:
+            what = _failure(job, result)[1]
+            raise TemplateFault(
+                f"evaluate.py of {self.template.name} failed (the template's fault, not the agent's): {what}"
+            )
+        verified = evaluation / "out" / "final_info.json"
+        try:
+            scores = metrics.overlay(reported, metrics.read(verified, (), seeds))
+        except MetricsError as error:
+            raise TemplateFault(f"evaluate.py of {self.template.name}: {error}") from error
+        shutil.copy(verified, out_dir / "verified.json")
+        return reported, scores
+
+    @property
+    def _seeds(self) -> tuple[int, ...]:
+        return self.seeds or self.template.manifest.run.seeds
+
+    def _job(
+        self,
+        argv: list[str],
+        code: Path,
+        folder: Path,
+        out_dir: Path,
+        timeout: float,
+        smoke: bool = False,
+        readable: tuple[str, ...] = (),
+    ) -> Job:
+        spec = self.template.manifest.run
+        threads = str(max(1, (os.cpu_count() or 1) // self.slots))
+        ours = {
+            "HARNESS_SEEDS": ",".join(map(str, self._seeds)),
+            **({"HARNESS_SMOKE": "1"} if smoke else {}),
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "MPLBACKEND": "Agg",
+        }
+        return Job(
+            folder=str(folder),
+            command=argv,
+            cwd=str(code),
+            out_dir=str(out_dir),
+            env=clean_environment(ours),
+            timeout=timeout,
+            memory=spec.memory_bytes,
+            network=spec.network,
+            gpus=spec.gpus,
+            sandbox=self.sandboxed and sandbox.name() != "none",
+            readable=readable,
+        )
+
+    def _finish(self, job: Job, tick: Tick) -> tuple[Job, JobResult]:
+        """Run a job to its end; if the user stops us meanwhile, the job ends too."""
+        handle = self.executor.submit(job)
+        seconds = 0.0
+        try:
+            while (result := handle.wait(TICK)) is None:
+                seconds += TICK
+                tick(seconds, excerpt.last_line(tail(job.log, 4096)))
+        except KeyboardInterrupt:
+            handle.cancel()
+            while handle.wait(TICK) is None:
+                pass
+            raise
+        if result.ending == "cancelled":
+            raise StudyPaused("the job was cancelled from outside")
+        return job, result
+
+
+def tail(path: Path, size: int = TAIL) -> str:
+    """The end of a file as text; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
+    end = excerpt.failure(tail(job.log), job.cwd)
+    if result.ending == "timeout":
+        return "timeout", f"stopped after the time limit of {job.timeout:g} s. The log ends with:\n{end}"
+    if result.ending == "memory":
+        return (
+            "memory",
+            f"stopped at {result.peak_memory / 2**30:.1f} GiB, the limit is {job.memory / 2**30:.1f} GiB.\n{end}",
+        )
+    if result.ending == "not-started":
+        return "lost", result.message
+    how = f"killed by signal {-result.code}" if result.code and result.code < 0 else f"exit code {result.code}"
+    return "crashed", f"{how}\n{end}"

@@ -1,0 +1,120 @@
+"""final_info.json, read with suspicion. Layer 1: pure but for reading the file it is given.
+
+The format is that of AI-Scientist templates:
+`{dataset: {"means": {metric: x}, "stderrs": {metric: s}, "final_info_dict": {metric: [value per seed]}}}`.
+Only the values per seed are believed; means and standard errors are computed here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MetricsError
+from harness.records import Scores
+
+SIZE_LIMIT = 16 * 2**20
+"""Bytes of final_info.json that are read at most."""
+
+
+def read(path: Path, wanted: Collection[str], seeds: int) -> Scores:
+    """Parse and check a final_info.json.
+
+    Args:
+        path: the file.
+        wanted: metrics that must be there in every dataset.
+        seeds: how many values each of them must have.
+
+    Returns:
+        dataset → metric → one float per seed, every metric of the file that is a number.
+
+    Raises:
+        MetricsError: missing file, wrong shape, missing metric, or a value that is not a finite number.
+    """
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise MetricsError(f"{path.name} is larger than {SIZE_LIMIT >> 20} MiB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MetricsError(f"the script ended without writing {path.parent.name}/{path.name}") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise MetricsError(f"{path.name} is not readable JSON: {error}") from error
+    if not isinstance(content, dict) or not content:
+        raise MetricsError(f"{path.name} must be an object with one entry per dataset")
+    return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
+
+
+def _dataset(name: str, body: Any, wanted: Collection[str], seeds: int) -> dict[str, tuple[float, ...]]:
+    if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
+        raise MetricsError(f'dataset {name!r} has no "means" object')
+    per_seed = body.get("final_info_dict")
+    values = {m: per_seed[m] if isinstance(per_seed, dict) and m in per_seed else [v] for m, v in body["means"].items()}
+    missing = sorted(set(wanted) - set(values))
+    if missing:
+        raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {', '.join(sorted(values))})")
+    checked = {str(m): _values(name, str(m), v) for m, v in values.items() if m in wanted or _is_numbers(v)}
+    for metric in wanted:
+        if len(checked[metric]) != seeds:
+            raise MetricsError(
+                f"metric {metric!r} of dataset {name!r} has {len(checked[metric])} value(s) in final_info_dict, "
+                f"expected one for each of the {seeds} seeds in HARNESS_SEEDS"
+            )
+    return checked
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_finite(v) for v in value)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:
+    items = value if isinstance(value, list) else [value]
+    for position, item in enumerate(items):
+        if not _is_finite(item):
+            shown = json.dumps(item)[:40]
+            raise MetricsError(
+                f"metric {metric!r} of dataset {dataset!r}, value {position}: {shown} is no finite number"
+            )
+    return tuple(float(item) for item in items)
+
+
+def overlay(reported: Scores, verified: Scores) -> Scores:
+    """The official scores: the evaluator's value wherever it gives one, else the reported one."""
+    return {
+        d: {**reported.get(d, {}), **verified.get(d, {})}
+        for d in dict.fromkeys((*reported, *verified))
+        if d in reported
+    }
+
+
+def mean(values: tuple[float, ...]) -> float:
+    return statistics.fmean(values)
+
+
+def deviation(values: tuple[float, ...]) -> float | None:
+    """Sample standard deviation (n − 1 in the denominator), None for one value."""
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def standard_error(values: tuple[float, ...]) -> float | None:
+    """Standard error of the mean, `std(ddof=1) / sqrt(n)`, None for one value."""
+    spread = deviation(values)
+    return None if spread is None else spread / math.sqrt(len(values))
+
+
+def disagreements(reported: Scores, verified: Scores, tolerance: float = 0.05) -> list[str]:
+    """Metrics whose reported mean is further than `tolerance` (relative) from the verified one, as sentences."""
+    found = []
+    for dataset, metrics in verified.items():
+        for metric, values in metrics.items():
+            claimed = reported.get(dataset, {}).get(metric)
+            if claimed is not None and not math.isclose(mean(claimed), mean(values), rel_tol=tolerance, abs_tol=1e-12):
+                found.append(f"{metric} on {dataset}: reported {mean(claimed):.6g}, verified {mean(values):.6g}")
+    return found

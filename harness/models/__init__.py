@@ -1,0 +1,105 @@
+"""Language models: which one to use, what a recording is, and the one gateway to litellm.
+
+This file is light on purpose; litellm takes seconds to import and is loaded only in the agent's worker process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from harness.errors import UnknownName, UserError
+from harness.records import Call, Usage
+
+REPLAY = "replay:"
+MANUAL = "manual"
+
+DEFAULT_MODELS = {
+    "ANTHROPIC_API_KEY": "anthropic/claude-sonnet-4-5",
+    "OPENAI_API_KEY": "openai/gpt-5",
+    "GEMINI_API_KEY": "gemini/gemini-2.5-pro",
+    "DEEPSEEK_API_KEY": "deepseek/deepseek-chat",
+    "OPENROUTER_API_KEY": "openrouter/anthropic/claude-sonnet-4.5",
+}
+"""Key in the environment → model taken when the user names none."""
+
+
+def choose(model: str | None) -> str:
+    """The model named, else the default of the first key there is.
+
+    Raises:
+        UserError: no model named and no key found; says what was looked for and what works without a key.
+    """
+    if model:
+        return model
+    for variable, default in DEFAULT_MODELS.items():
+        if os.environ.get(variable):
+            return default
+    raise UserError(
+        f"no --model and no key: looked for {', '.join(DEFAULT_MODELS)}; without a key you can use "
+        "--agent tuner (no language model), --model manual (paste prompts into any chat), "
+        "--model replay:FILE (a recording) or --model ollama/NAME (a local model)"
+    )
+
+
+@dataclass(frozen=True)
+class RecordedCall:
+    """One line of a recording."""
+
+    prompt: str
+    reply: str
+    usage: Usage
+
+
+def read_recording(path: Path) -> list[RecordedCall]:
+    """The calls of a recording: JSON lines of `{"prompt": …, "reply": …, "usage": {…}}`.
+
+    Raises:
+        UserError: the file does not exist or a line is not such an object.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the recording {path}: {error}") from error
+    calls = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            calls.append(
+                RecordedCall(str(row["prompt"]), str(row["reply"]), Usage.model_validate(row.get("usage", {})))
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}, line {number}: no recorded call (prompt, reply, usage): {error}") from error
+    if not calls:
+        raise UserError(f"{path} holds no recorded call")
+    return calls
+
+
+def append_to_recording(path: Path, call: Call, kept: int) -> None:
+    """Add a call to a recording that should hold `kept` calls; what a dead controller left beyond them is cut off."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:kept] if path.exists() else []
+    row = {"prompt": call.prompt, "reply": call.reply, "usage": call.usage.model_dump()}
+    path.write_text("".join(lines) + json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def difference(recorded: str, now: str) -> str:
+    """Where two prompts differ first, in words; empty when they do not."""
+    for number, (a, b) in enumerate(zip_longest(recorded.splitlines(), now.splitlines()), 1):
+        if a != b:
+            return f"the prompt differs from the recorded one at line {number}: {_short(b)} (recorded: {_short(a)})"
+    return ""
+
+
+def _short(line: str | None) -> str:
+    return "nothing" if line is None else repr(line[:80])
+
+
+def check(model: str) -> None:
+    """Refuse a `replay:` model whose recording cannot be read, and a misspelt one of our own providers."""
+    if model.startswith(REPLAY):
+        read_recording(Path(model.removeprefix(REPLAY)))
+    elif model.startswith(MANUAL) and model != MANUAL and not model.startswith("manual:"):
+        raise UnknownName("model", model, [MANUAL, "manual:FOLDER"])

@@ -1,0 +1,194 @@
+"""The one importer of litellm: our two providers, what a call cost, and what to do when a call fails.
+
+A refused key, an unknown model, an empty account or a prompt that is too long stop the study at once. Rate limits,
+server errors, time-outs and lost connections are tried again, after 1, 2, 4, … seconds, and stop it when they last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import litellm
+from litellm import CustomLLM, ModelResponse
+
+from harness.models import MANUAL, REPLAY, RecordedCall, difference, read_recording
+from harness.records import Usage
+
+T = TypeVar("T")
+
+PASSING = (
+    litellm.exceptions.RateLimitError,
+    litellm.exceptions.InternalServerError,
+    litellm.exceptions.ServiceUnavailableError,
+    litellm.exceptions.BadGatewayError,
+    litellm.exceptions.APIConnectionError,
+    litellm.exceptions.Timeout,
+)
+LONGEST_WAIT = 60.0
+
+
+class CallFailed(BaseException):
+    """A model call failed for good.
+
+    Not an Exception: aider catches every Exception around a call and carries on as if the model had said nothing.
+    """
+
+
+def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) -> T:
+    """Make a call; try again what may pass.
+
+    Raises:
+        CallFailed: with one line that names the error.
+    """
+    for tried in range(retries + 1):
+        try:
+            return call()
+        except PASSING as error:
+            if tried == retries or "insufficient_quota" in str(error):
+                raise CallFailed(_one_line(error) + f" (tried {tried + 1} times)") from error
+            wait = min(2.0**tried, LONGEST_WAIT)
+            tell(f"model call failed, trying again in {wait:g} s: {_one_line(error)}")
+            time.sleep(wait)
+        except Exception as error:  # litellm raises many kinds; each of them ends this call for good
+            raise CallFailed(_one_line(error)) from error
+    raise AssertionError("the loop returns or raises")
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:400]}"
+
+
+def cost(response: Any) -> float:
+    """US dollars of a response by litellm's price list; 0 where the model has no price."""
+    try:
+        return float(litellm.completion_cost(completion_response=response))
+    except Exception:  # an unknown model raises a bare Exception; it has no price
+        return 0.0
+
+
+def has_price(model: str) -> bool:
+    try:
+        info = litellm.get_model_info(model)
+    except Exception:  # litellm raises a bare Exception for a model that is not in its list
+        return False
+    return bool(info.get("input_cost_per_token") or info.get("output_cost_per_token"))
+
+
+def refusal(model: str) -> str:
+    """Why litellm cannot call this model at all, or an empty string."""
+    if model.startswith((REPLAY, MANUAL)):
+        return ""
+    try:
+        litellm.get_llm_provider(model)
+    except litellm.exceptions.BadRequestError:
+        return f"no model named {model!r}; write provider/name, such as {', '.join(EXAMPLES)}"
+    missing = [k for k in litellm.validate_environment(model).get("missing_keys", []) if k.endswith("_API_KEY")]
+    return f"the model {model} needs {' and '.join(missing)} in the environment" if missing else ""
+
+
+EXAMPLES = ("anthropic/claude-sonnet-4-5", "openai/gpt-5", "ollama/qwen3", "replay:FILE", "manual")
+
+
+def register(model: str, folder: Path, calls: int, tell: Callable[[str], None]) -> str:
+    """Make litellm know our provider if `model` is one of ours; returns the name that litellm goes by."""
+    provider: CustomLLM
+    if model.startswith(REPLAY):
+        provider = ReplayProvider(read_recording(Path(model.removeprefix(REPLAY))), calls, tell)
+    elif model.startswith(MANUAL):
+        own = model.removeprefix(MANUAL).removeprefix(":")
+        provider = ManualProvider(Path(own) if own else folder / "manual", calls, tell)
+    else:
+        return model
+    name = "replay" if model.startswith(REPLAY) else MANUAL
+    litellm.custom_provider_map = [{"provider": name, "custom_handler": provider}]
+    litellm.utils.custom_llm_setup()
+    return f"{name}/recorded" if name == "replay" else f"{name}/by-hand"
+
+
+class ReplayProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usable types
+    """Gives the k-th call the k-th recorded reply."""
+
+    def __init__(self, recorded: list[RecordedCall], calls: int, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._recorded = recorded
+        self._next = calls
+        self._tell = tell
+
+    def completion(self, *_: Any, messages: list[dict[str, Any]], **__: Any) -> ModelResponse:
+        if self._next >= len(self._recorded):
+            raise CallFailed(f"the recording holds {len(self._recorded)} replies and this is call {self._next + 1}")
+        call = self._recorded[self._next]
+        self._next += 1
+        what = difference(call.prompt, last_user_message(messages))
+        if what:
+            self._tell(f"call {self._next}: {what}")
+        return _response(call.reply, call.usage)
+
+
+class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usable types
+    """Writes each prompt to a file and waits for the reply in another."""
+
+    def __init__(self, folder: Path, calls: int, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._calls = calls
+        self._tell = tell
+
+    def completion(self, *_: Any, messages: list[dict[str, Any]], **__: Any) -> ModelResponse:
+        self._calls += 1
+        self._folder.mkdir(parents=True, exist_ok=True)
+        prompt = self._folder / f"{self._calls:04d}.prompt.md"
+        reply = self._folder / f"{self._calls:04d}.reply.md"
+        prompt.write_text(as_text(messages), encoding="utf-8")
+        self._tell(f"the prompt is in {prompt}; write the model's reply to {reply}")
+        return _response(_settled(reply), Usage(calls=1))
+
+
+def _settled(path: Path) -> str:
+    """The content of a file once it exists, is not empty and has stopped growing."""
+    before = ""
+    while True:
+        now = path.read_text(encoding="utf-8") if path.exists() else ""
+        if now.strip() and now == before:
+            return now
+        before = now
+        time.sleep(0.3)
+
+
+def last_user_message(messages: list[dict[str, Any]]) -> str:
+    """What was asked last, without the conversation before it."""
+    return next((content(m) for m in reversed(messages) if m.get("role") == "user"), "")
+
+
+def content(message: dict[str, Any]) -> str:
+    body = message.get("content") or ""
+    return body if isinstance(body, str) else "\n".join(str(part.get("text", "")) for part in body)
+
+
+def as_text(messages: list[dict[str, Any]]) -> str:
+    """A whole conversation as one readable text."""
+    return "\n\n".join(f"<!-- {m.get('role')} -->\n\n{content(m)}" for m in messages) + "\n"
+
+
+def usage_of(response: Any) -> Usage:
+    used = getattr(response, "usage", None)
+    return Usage(
+        calls=1,
+        tokens_in=int(getattr(used, "prompt_tokens", 0) or 0),
+        tokens_out=int(getattr(used, "completion_tokens", 0) or 0),
+        dollars=cost(response),
+    )
+
+
+def _response(text: str, usage: Usage) -> ModelResponse:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    counted = {
+        "prompt_tokens": usage.tokens_in,
+        "completion_tokens": usage.tokens_out,
+        "total_tokens": usage.tokens,
+    }
+    return ModelResponse(choices=[choice], usage=counted)

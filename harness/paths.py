@@ -1,0 +1,116 @@
+"""Where everything of a project and of a study lies. Layer 0: the one place that spells out a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UnknownName, UserError
+
+
+@dataclass(frozen=True)
+class ProjectPaths:
+    """A folder that holds `templates/`, `baselines/` and `runs/`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> ProjectPaths:
+        """The nearest folder at or above `start` that has `templates/`."""
+        for folder in (start.resolve(), *start.resolve().parents):
+            if (folder / "templates").is_dir():
+                return cls(folder)
+        raise UserError(
+            f"no templates/ folder at or above {start}; run this inside a project or name one with --project"
+        )
+
+    @property
+    def templates(self) -> Path:
+        return self.root / "templates"
+
+    @property
+    def baselines(self) -> Path:
+        return self.root / "baselines"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def lab(self) -> Path:
+        return self.runs / "lab.git"
+
+    def studies(self) -> list[str]:
+        """Names of all studies, oldest first."""
+        return sorted(journal.parent.parent.name for journal in self.runs.glob("*/.harness/journal.jsonl"))
+
+    def study_paths(self, name: str) -> StudyPaths:
+        return StudyPaths(self.runs / name)
+
+    def study(self, name: str) -> StudyPaths:
+        """The study of that name, or of that unambiguous beginning or end."""
+        known = self.studies()
+        fits = [s for s in known if s == name] or [s for s in known if s.startswith(name) or s.endswith(name)]
+        if len(fits) != 1 or not name:
+            raise UnknownName("study", name, fits or known)
+        return self.study_paths(fits[0])
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """A study's worktree and the `.harness` folder inside it, which git and the agent never see."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def private(self) -> Path:
+        return self.root / ".harness"
+
+    @property
+    def journal(self) -> Path:
+        return self.private / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.private / "lock"
+
+    @property
+    def pinned(self) -> Path:
+        """The template as it was when the study began; evaluators run from here."""
+        return self.private / "template"
+
+    @property
+    def recording(self) -> Path:
+        return self.private / "recording.jsonl"
+
+    @property
+    def conversation(self) -> Path:
+        return self.private / "conversation.json"
+
+    @property
+    def agent(self) -> Path:
+        """Where the agent's own log and history go."""
+        return self.private / "agent"
+
+    def call(self, number: int) -> Path:
+        return self.private / "calls" / f"{number:04d}.md"
+
+    def prompt(self, turn: int) -> Path:
+        return self.private / "prompts" / f"{turn:04d}.md"
+
+    def rejected(self, turn: int) -> Path:
+        return self.private / "rejected" / f"{turn:04d}.patch"
+
+    def run(self, number: int) -> Path:
+        return self.root / f"run_{number}"
+
+    @property
+    def plots(self) -> Path:
+        return self.root / "plots"
+
+    def job(self, name: str) -> Path:
+        return self.private / "jobs" / name

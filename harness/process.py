@@ -1,0 +1,171 @@
+"""Child processes: the only module that imports subprocess. Layer 2, standard library and psutil only.
+
+A child is always started in a session of its own, without the parent's secrets, and ends with its whole tree.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+"""What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
+PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Completed:
+    code: int
+    out: str
+    err: str
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for generated code: the few variables it needs and `extra`, nothing else."""
+    kept = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
+    return {**kept, **(extra or {})}
+
+
+def secrets() -> list[str]:
+    """Values in this process's environment that look like credentials, longest first."""
+    marks = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+    values = {v for k, v in os.environ.items() if any(mark in k.upper() for mark in marks) and len(v) >= 8}
+    return sorted(values, key=len, reverse=True)
+
+
+def hide_own_memory() -> None:
+    """Make this process's environment and memory unreadable to its own user's other processes (Linux)."""
+    _prctl(PR_SET_DUMPABLE, 0)
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) -> Completed:
+    """Run a helper program to its end.
+
+    Raises:
+        OSError: the program does not exist or cannot be started.
+        TimeoutError: it took longer than `timeout` seconds; it has been killed.
+    """
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired as late:
+        raise TimeoutError(f"{argv[0]} took longer than {timeout:g} s") from late
+    return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+class Child:
+    """A started process, in a session of its own."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], piped: bool, bound: bool) -> None:
+        """Start `argv`. `piped` gives stdout and stderr as one stream in `output`; `bound` makes it die with us.
+
+        Raises:
+            OSError: the program does not exist or cannot be started.
+        """
+        self._popen = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if piped else subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()) if bound else None,
+        )
+        self.output = self._popen.stdout
+        self.pid = self._popen.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code, or None if the process is still alive after `seconds`."""
+        if self._popen.poll() is None and hasattr(os, "pidfd_open"):
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                select.select([descriptor], [], [], seconds)
+            finally:
+                os.close(descriptor)
+            return self._popen.poll()
+        try:
+            return self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphaned descendant, so that none of them gets out of sight (Linux)."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def descendants() -> list[psutil.Process]:
+    """All living descendants of this process, whatever sessions they made for themselves."""
+    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def descendants_memory() -> int:
+    """Resident bytes of all descendants, shared pages counted once per process."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def kill_descendants() -> None:
+    """Kill every descendant, again and again until none is left: one may fork while we look."""
+    for _ in range(100):
+        try:
+            alive = descendants()
+        except psutil.Error:
+            continue
+        if not alive:
+            return
+        for process in alive:
+            _ignoring_gone(process.kill)
+        psutil.wait_procs(alive, timeout=1)
+
+
+def terminate(pid: int) -> None:
+    """Ask a process to end. One that is gone is no error."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+
+
+def _ignoring_gone(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except psutil.Error:
+        return
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def before_exec() -> None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died between fork and here
+            os._exit(1)
+
+    return before_exec
+
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc is not None:
+        _libc.prctl(option, value, 0, 0, 0)

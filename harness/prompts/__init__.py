@@ -1,0 +1,77 @@
+"""What the agent is told. The words live in the `.j2` files beside this one; here is only what they are filled with.
+
+Layer 1: pure. An undefined name in a template is an error, never an empty string.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.budget import Left
+from harness.history import History
+from harness.metrics import deviation, disagreements, mean
+from harness.records import Scores
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+DONE = "ALL_COMPLETED"
+"""What an agent says when it wants no further run."""
+
+
+def start(history: History, brief: dict[str, Any], left: Left) -> str:
+    """The first prompt: idea, template, files, baseline, budget, rules."""
+    begun = history.begun
+    return _render(
+        "start.j2", begun=begun, idea=begun.idea, baseline=rows(begun.baseline), left=left, done=DONE, **brief
+    )
+
+
+def following(history: History, left: Left) -> str:
+    """What happened since the last prompt, and what may be done now."""
+    return _render("next.j2", left=left, done=DONE, **_news(history))
+
+
+def finish(history: History, left: Left, why: str) -> str:
+    """The last results, then: write the notes and finish the plots."""
+    return _render("finish.j2", left=left, why=why, measured=history.measured, **_news(history))
+
+
+def _news(history: History) -> dict[str, Any]:
+    return {"news": history.news, "runs": history.runs, "verdicts": history.verdicts(), "disagreements": disagreements}
+
+
+def rows(scores: Scores) -> list[dict[str, Any]]:
+    """One row per dataset and metric: mean, spread over seeds, number of seeds."""
+    return [
+        {"dataset": dataset, "metric": metric, "mean": mean(values), "sd": deviation(values), "n": len(values)}
+        for dataset, metrics in scores.items()
+        for metric, values in metrics.items()
+    ]
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,  # prompts are plain text
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; a dash for what is not known."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _render(name: str, **context: Any) -> str:
+    return _environment().get_template(name).render(**context).strip() + "\n"

@@ -1,0 +1,146 @@
+"""The frozen records that travel between stages. Layer 0: imports nothing of the harness."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scores = dict[str, dict[str, tuple[float, ...]]]
+"""dataset → metric → one value per seed."""
+
+Goal = Literal["min", "max"]
+Purpose = Literal["start", "next", "finish"]
+
+
+class Record(BaseModel):
+    """Immutable, and refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Idea(Record):
+    """What the researcher wants tried."""
+
+    title: str = Field(min_length=1, max_length=300)
+    """One line, shown wherever the study is listed."""
+    prompt: str = Field(min_length=1, max_length=100_000)
+    """The whole text given to the agent. It is only ever text: never a command."""
+    hypotheses: tuple[str, ...] = ()
+    """What the researcher expects, so that the notes can answer it."""
+    metrics: tuple[str, ...] = ()
+    """Names of the metrics the idea should move."""
+
+
+class Budget(Record):
+    """What a study may spend. Checked before each model call and before each launch."""
+
+    runs: int = Field(5, gt=0)
+    """Numbered runs, baseline not counted."""
+    attempts: int = Field(4, gt=0)
+    """Launches per run before the run is given up."""
+    fixes: int = Field(5, gt=0)
+    """Turns in a row that lead to no launch before the study stops."""
+    dollars: float | None = Field(None, gt=0)
+    """US dollars over all model calls, as priced by litellm."""
+    tokens: int | None = Field(None, gt=0)
+    """Tokens sent and received over all model calls."""
+    hours: float | None = Field(None, gt=0)
+    """Wall-clock hours while a controller works on the study; pauses do not count."""
+
+
+class Usage(Record):
+    """The account of one or many model calls."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            calls=self.calls + other.calls,
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+            dollars=self.dollars + other.dollars,
+        )
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_in + self.tokens_out
+
+
+class Call(Record):
+    """One model call, as the recording keeps it."""
+
+    prompt: str
+    """The last user message of the call."""
+    reply: str
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    note: str = ""
+    """Where a replayed prompt differs from the recorded one, if it does."""
+
+
+class Reply(Record):
+    """What an agent says it did. What it *really* did is read from the working tree."""
+
+    text: str
+    problems: tuple[str, ...] = ()
+    """Why its edits were not applied, if they were not: the whole reply is then void."""
+
+
+class Finding(Record):
+    """One thing a check holds against an edit."""
+
+    check: str
+    message: str
+    file: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return f"{where}{self.message}"
+
+
+class Comparison(Record):
+    """One metric of one run against the baseline, before correction for the number of runs tried."""
+
+    dataset: str
+    metric: str
+    goal: Goal
+    primary: bool
+    baseline_mean: float
+    baseline_sd: float | None
+    baseline_n: int
+    mean: float
+    sd: float | None
+    n: int
+    effect: float
+    """Run mean minus baseline mean, in the metric's own unit."""
+    low: float | None = None
+    high: float | None = None
+    """95 % Welch interval of the effect."""
+    p: float | None = None
+    """Two-sided Welch p value, uncorrected; None where the values cannot tell."""
+    detectable: float | None = None
+    """Smallest true effect that this many seeds would have shown with 80 % power at the corrected level."""
+    note: str = ""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or the one before: beside it, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")

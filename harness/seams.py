@@ -1,0 +1,36 @@
+"""Finds the part that goes by a name: built in, else `package.module:Class`, else an installed entry point. Layer 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module, metadata
+from typing import Any
+
+from harness.errors import UnknownName
+
+
+def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
+    """The class for `name`.
+
+    Args:
+        what: the seam: "agent", "executor"; entry points are looked up in the group `harness.<what>s`.
+
+    Raises:
+        UnknownName: nothing answers to the name; lists what does.
+    """
+    if name in built_in:
+        return _load(what, built_in[name])
+    if ":" in name:
+        return _load(what, name)
+    plugged = {point.name: point.value for point in metadata.entry_points(group=f"harness.{what}s")}
+    if name in plugged:
+        return _load(what, plugged[name])
+    raise UnknownName(what, name, [*built_in, *plugged])
+
+
+def _load(what: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownName(what, place, [f"package.module:Class ({error})"]) from error

@@ -1,0 +1,384 @@
+"""One idea, start to finish. Read this file first.
+
+A study is a journal, a git branch and a folder. `work` takes it from wherever its journal stands to its end, one step
+at a time: the agent edits, the edit is checked, the experiment is launched, the result is judged and committed, and
+what came of it is the next prompt. Every step writes an event when it is done, and the next step follows from the
+events alone (`history.stage`), so a study that was killed anywhere is resumed by simply working on.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from harness import budget, process, prompts
+from harness.agents import Agent, Instruction
+from harness.checks import Check, first_findings
+from harness.checks.lint import LintCheck
+from harness.checks.noop import NoOpCheck
+from harness.checks.scope import ScopeCheck
+from harness.checks.smoke import SmokeCheck
+from harness.checks.types import TypeCheck, accepted_errors
+from harness.commits import message
+from harness.compare import compare
+from harness.errors import HarnessError, StudyPaused
+from harness.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    EditChecked,
+    ModelCalled,
+    PlotsDrawn,
+    Recorded,
+    StudyStopped,
+    TurnEnded,
+    TurnStarted,
+    TurnStatus,
+)
+from harness.history import History
+from harness.journal import Journal
+from harness.launch import Launcher, Trial
+from harness.models import append_to_recording
+from harness.paths import StudyPaths
+from harness.records import Call, Comparison, Purpose, Reply, write_whole
+from harness.template import Template
+from harness.workspace import Workspace
+
+FINISHING_TURNS = 3
+"""How often the agent may try to get its notes and plots right."""
+
+
+class Watcher(Protocol):
+    """Whoever looks on while a study is worked on."""
+
+    def happened(self, event: AnyEvent, history: History) -> None: ...
+
+    def running(self, what: str, seconds: float, last_line: str, history: History) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@dataclass
+class Study:
+    """A study that is being worked on."""
+
+    paths: StudyPaths
+    template: Template
+    """The pinned copy, not the project's."""
+    workspace: Workspace
+    journal: Journal
+    agent: Agent
+    launcher: Launcher
+    watcher: Watcher
+    same_machine: bool
+    """Whether the baseline was made on this machine, so that machine-bound metrics may be compared."""
+    history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = History(self.journal.events)
+        self.budget = self.history.begun.budget
+
+    def work(self) -> StudyStopped:
+        """Go on until there is nothing left to do, no budget, no answer from the model, or the user says stop."""
+        try:
+            while (ending := self.step()) is None:
+                pass
+        except KeyboardInterrupt:
+            ending = StudyStopped(status="interrupted", reason="stopped by the user")
+        except StudyPaused as error:
+            ending = StudyStopped(status="paused", reason=str(error))
+        except HarnessError as error:
+            ending = StudyStopped(status="failed", reason=str(error))
+        self.happened(ending)
+        return ending
+
+    def step(self) -> StudyStopped | None:
+        """Do the one thing that comes next; a value means that the study is over."""
+        match self.history.stage:
+            case "ask":
+                return self.ask_or_stop()
+            case "check":
+                self.check()
+            case "launch":
+                return self.launch_or_stop()
+            case "record":
+                self.record()
+            case "plot":
+                self.plot()
+            case "over":
+                return self.ending()
+        return None
+
+    def ask_or_stop(self) -> StudyStopped | None:
+        """Another turn of the agent, unless enough is done: then its notes, the plots, the end."""
+        enough = budget.enough(self.budget, self.history)
+        if not enough:
+            self.ask("next" if self.history.turns else "start")
+        elif not self.history.measured:
+            return self.ending()
+        elif not budget.spent(self.budget, self.history) and self.history.finishing_turns < FINISHING_TURNS:
+            self.ask("finish")
+        elif self.history.plots is None:
+            self.plot()
+        else:
+            return self.ending()
+        return None
+
+    def ask(self, purpose: Purpose) -> None:
+        """Prompt the agent; keep its edit whole, or nothing of it."""
+        before = self.history.tree
+        self.workspace.restore(before)
+        turn = len(self.history.turns) + 1
+        text = self.prompt(purpose)
+        write_whole(self.paths.prompt(turn), text)
+        self.happened(TurnStarted(turn=turn, purpose=purpose))
+        reply = self.agent.edit(Instruction(purpose, text, self.history), self.workspace)
+        self.happened(self.settled(turn, purpose, before, reply))
+
+    def settled(self, turn: int, purpose: Purpose, before: str, reply: Reply) -> TurnEnded:
+        """What a reply really did to the worktree, after anything that is not allowed was rolled back."""
+        after = self.workspace.snapshot()
+        outside = ScopeCheck(before, purpose).check(self.workspace)
+        problems = (*reply.problems, *map(str, outside))
+        changed = tuple(change.path for change in self.workspace.changes(before, after))
+        status: TurnStatus = "edited"
+        if problems:
+            status = "rejected"
+            write_whole(self.paths.rejected(turn), self.workspace.patch(before, after))
+            self.workspace.restore(before)
+        elif not changed:
+            status = "done" if prompts.DONE in reply.text else "nothing"
+        replicate = None if problems or changed else self.replicate_asked(reply.text)
+        if replicate is not None:
+            status, after = "replicate", self.workspace.tree_of_run(replicate)
+        said = next((line.strip() for line in reply.text.splitlines() if line.strip()), "")[:200]
+        return TurnEnded(
+            turn=turn,
+            purpose=purpose,
+            status=status,
+            tree=after if status in ("edited", "replicate") else before,
+            changed=changed,
+            problems=problems,
+            said=said,
+            replicate_of=replicate,
+        )
+
+    def replicate_asked(self, text: str) -> int | None:
+        """The run that the agent wants run once more to see its noise, if it asks for one that there is."""
+        asked = re.search(r"^REPLICATE run_(\d{1,6})\s*$", text, re.MULTILINE)
+        run = int(asked[1]) if asked else -1
+        return run if run in {r.number for r in self.history.measured} else None
+
+    def check(self) -> None:
+        """Hold the edit against every check, cheapest first."""
+        turn = self.current_turn
+        self.workspace.restore(turn.tree)
+        self.happened(
+            EditChecked(
+                turn=turn.turn,
+                findings=first_findings(self.checks(turn), self.workspace),
+                digest=self.workspace.executed_digest(),
+            )
+        )
+
+    def checks(self, turn: TurnEnded) -> list[Check]:
+        checks: list[Check] = [NoOpCheck(self.history.digests)] if turn.replicate_of is None else []
+        checks += [LintCheck(), self.type_check]
+        if self.template.manifest.smoke is not None:
+            checks.append(SmokeCheck(self.launcher, f"smoke-turn_{turn.turn}", self.ticker("smoke run")))
+        return checks
+
+    def launch_or_stop(self) -> StudyStopped | None:
+        """Launch what passed the checks, if there is anything left to spend."""
+        if self.history.launched is None and budget.spent(self.budget, self.history):
+            return self.ending()
+        self.launch()
+        return None
+
+    def launch(self) -> None:
+        """Run the experiment, or take up the launch that an earlier controller did not see the end of."""
+        launched = self.history.launched or self.announce()
+        trial = self.untampered(launched, self.trial(launched))
+        self.happened(
+            AttemptEnded(
+                run=launched.run,
+                attempt=launched.attempt,
+                outcome=trial.outcome,
+                seconds=round(trial.seconds, 3),
+                peak_memory=trial.peak_memory,
+                message=trial.message,
+                reported=trial.reported,
+                scores=trial.scores,
+            )
+        )
+
+    def announce(self) -> AttemptLaunched:
+        run, attempt = self.history.next_attempt()
+        checked = self.history.checked
+        assert checked is not None, "only a checked edit is launched"
+        turn = self.current_turn
+        self.workspace.restore(turn.tree)
+        launched = AttemptLaunched(
+            run=run, attempt=attempt, tree=turn.tree, digest=checked.digest, replicate_of=turn.replicate_of
+        )
+        self.happened(launched)
+        return launched
+
+    def trial(self, launched: AttemptLaunched) -> Trial:
+        out_dir = self.paths.run(launched.run)
+        what = f"run {launched.run}, attempt {launched.attempt}"
+        trial = self.launcher.run(self.paths.root, self.job_of(launched), out_dir, self.ticker(what))
+        missing = sorted(set(self.history.begun.baseline) - set(trial.scores))
+        if trial.outcome == "ok" and missing:
+            message = f"final_info.json lacks the dataset {missing[0]!r}, which the baseline has"
+            return Trial("no-metrics", trial.seconds, trial.peak_memory, message)
+        return trial
+
+    def untampered(self, launched: AttemptLaunched, trial: Trial) -> Trial:
+        """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
+        after = self.workspace.snapshot()
+        if after == launched.tree:
+            return trial
+        touched = ", ".join(change.path for change in self.workspace.changes(launched.tree, after))
+        self.workspace.restore(launched.tree)
+        message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
+        return Trial("tampered", trial.seconds, trial.peak_memory, message)
+
+    def record(self) -> None:
+        """Commit the edit with what came of it, and judge it if it gave a result."""
+        history, turn = self.history, self.current_turn
+        if turn.purpose == "finish":
+            self.commit(Recorded(turn=turn.turn, outcome="notes", commit=""), turn.at)
+        elif history.launched is None:
+            checked = history.checked
+            assert checked is not None and checked.findings
+            self.commit(Recorded(turn=turn.turn, outcome=checked.findings[0].check, commit=""), checked.at)
+        else:
+            ended = history.runs[history.launched.run].attempts[-1]
+            if ended.outcome != "ok":
+                self.keep_failed_output(history.launched)
+            recorded = Recorded(
+                turn=turn.turn,
+                outcome=ended.outcome,
+                commit="",
+                run=ended.run,
+                attempt=ended.attempt,
+                comparisons=self.judge(ended) if ended.outcome == "ok" else (),
+                abandoned=ended.outcome != "ok" and ended.attempt >= self.budget.attempts,
+            )
+            self.commit(recorded, ended.at)
+
+    def judge(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
+        """Every metric of a run against the baseline."""
+        baseline, manifest = self.history.begun.baseline, self.template.manifest
+        tried = len(baseline) * (len(self.history.measured) + 1)
+        return tuple(
+            compare(
+                dataset=dataset,
+                metric=name,
+                goal=spec.goal,
+                primary=spec.primary,
+                baseline=baseline[dataset][name],
+                values=ended.scores[dataset][name],
+                tried=tried,
+            )
+            for dataset in baseline
+            for name, spec in manifest.metrics.items()
+            if self.same_machine or not spec.machine_bound
+        )
+
+    def commit(self, recorded: Recorded, at: float) -> None:
+        """Commit the worktree as it is; the same facts give the same commit, should this be done twice."""
+        results = (
+            []
+            if recorded.run is None
+            else [f"run_{recorded.run}/{name}" for name in ("final_info.json", "verified.json")]
+        )
+        tree = self.workspace.snapshot(results if recorded.outcome == "ok" else ())
+        sha = self.workspace.commit(tree, self.history.commit, message(recorded, self.history), at)
+        if recorded.outcome == "ok":
+            self.workspace.tag(f"run_{recorded.run}", sha)
+        self.happened(recorded.model_copy(update={"commit": sha, "tree": tree}))
+
+    def keep_failed_output(self, launched: AttemptLaunched) -> None:
+        """Failed attempts are kept, out of the way of the next one."""
+        out_dir, kept = self.paths.run(launched.run), self.job_of(launched) / "out"
+        if out_dir.exists() and not kept.exists():
+            shutil.move(out_dir, kept)
+
+    def plot(self) -> None:
+        """Draw what the runs saved."""
+        if "plot.py" not in self.template.files:
+            self.happened(PlotsDrawn())
+            return
+        job = self.paths.job(f"plot-turn_{len(self.history.turns)}")
+        wrong = self.launcher.plot(self.paths.root, job, self.paths.plots, self.ticker("plot.py"))
+        self.happened(PlotsDrawn(files=tuple(sorted(p.name for p in self.paths.plots.iterdir())), message=wrong))
+
+    def ending(self) -> StudyStopped:
+        why = budget.enough(self.budget, self.history)
+        if not self.history.measured:
+            return StudyStopped(status="failed", reason=f"no run gave a result: {why}")
+        return StudyStopped(status="done", reason=why)
+
+    def prompt(self, purpose: Purpose) -> str:
+        """The instruction for the agent's next turn, with nothing in it that looks like one of our keys."""
+        left = budget.left(self.budget, self.history)
+        if purpose == "start":
+            text = prompts.start(self.history, self.brief(), left)
+        elif purpose == "next":
+            text = prompts.following(self.history, left)
+        else:
+            text = prompts.finish(self.history, left, budget.enough(self.budget, self.history))
+        for secret in process.secrets():
+            text = text.replace(secret, "[redacted]")
+        return text
+
+    def brief(self) -> dict[str, Any]:
+        """What a prompt says of the template."""
+        manifest = self.template.manifest
+        return {
+            "summary": manifest.template.summary,
+            "editable": manifest.template.editable,
+            "new_files": manifest.template.new_files,
+            "protected": self.template.protected,
+            "command": [part.replace("{out_dir}", "run_1") for part in manifest.run.command],
+            "timeout": manifest.run.timeout,
+            "memory": manifest.run.memory,
+            "network": manifest.run.network,
+            "smoke": manifest.smoke.timeout if manifest.smoke else "",
+            "evaluated": self.template.has_evaluator,
+            "primary": manifest.primary,
+            "goals": {name: spec.goal for name, spec in manifest.metrics.items()},
+        }
+
+    @cached_property
+    def type_check(self) -> TypeCheck:
+        return TypeCheck(self.template, accepted_errors(self.template, self.paths.pinned))
+
+    @property
+    def current_turn(self) -> TurnEnded:
+        assert self.history.turn is not None, "this stage follows a turn"
+        return self.history.turn
+
+    def job_of(self, launched: AttemptLaunched) -> Any:
+        return self.paths.job(f"run_{launched.run}-attempt_{launched.attempt}")
+
+    def ticker(self, what: str) -> Any:
+        return lambda seconds, line: self.watcher.running(what, seconds, line, self.history)
+
+    def called(self, call: Call) -> None:
+        """Told by the agent of every model call, as soon as it is answered."""
+        append_to_recording(self.paths.recording, call, self.history.calls)
+        turn = len(self.history.turns) + 1
+        number = self.history.calls + 1
+        self.happened(ModelCalled(turn=turn, call=number, usage=call.usage, seconds=call.seconds, note=call.note))
+
+    def happened(self, event: AnyEvent) -> None:
+        """Journal first, then everything else."""
+        self.journal.append(event)
+        self.history.add(event)
+        self.watcher.happened(event, self.history)

@@ -1,0 +1,223 @@
+"""A study's git worktree: the only module that imports git. Layer 2.
+
+`runs/lab.git` is a bare repository with a branch per study. Git is told where the repository and the worktree are, so
+that nothing written into the worktree (a `.git`, a `.gitattributes`, a hook) can lead it elsewhere, and it reads
+nobody's configuration.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from harness.errors import UnknownName, WorkspaceError
+from harness.template import Template
+
+OUR_NAME = "harness"
+OUR_MAIL = "harness@localhost"
+EXCLUDED = (".harness/", "run_*/", "plots/", "__pycache__/", "*.pyc")
+"""Never in git by themselves. A run's final_info.json is added by name."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that differs between two trees."""
+
+    path: str
+    status: str
+    """git's letter: A added, M modified, D deleted, T type changed."""
+    mode: str
+    """git's file mode after the change; 120000 is a symbolic link, 160000 a nested repository."""
+
+
+def _git(folder: Path, **environment: str) -> git.Git:
+    command = git.Git(folder)
+    command.update_environment(
+        GIT_CONFIG_GLOBAL=os.devnull,
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_CONFIG_COUNT="3",
+        GIT_CONFIG_KEY_0="core.hooksPath",
+        GIT_CONFIG_VALUE_0=os.devnull,
+        GIT_CONFIG_KEY_1="core.quotePath",
+        GIT_CONFIG_VALUE_1="false",
+        GIT_CONFIG_KEY_2="core.attributesFile",
+        GIT_CONFIG_VALUE_2=os.devnull,
+        GIT_AUTHOR_NAME=OUR_NAME,
+        GIT_AUTHOR_EMAIL=OUR_MAIL,
+        GIT_COMMITTER_NAME=OUR_NAME,
+        GIT_COMMITTER_EMAIL=OUR_MAIL,
+        GIT_TERMINAL_PROMPT="0",
+        **environment,
+    )
+    return command
+
+
+class Lab:
+    """The bare repository that holds every study of a project."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._git = _git(path.parent, GIT_DIR=str(path))
+
+    def ensure(self) -> None:
+        """Make the repository if there is none."""
+        if (self.path / "HEAD").exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _call(self._git, "init", "--quiet", "--bare", "--initial-branch=studies", str(self.path))
+        _call(self._git, "config", "gc.auto", "0")
+        (self.path / "info").mkdir(exist_ok=True)
+        (self.path / "info" / "exclude").write_text("\n".join(EXCLUDED) + "\n")
+
+    def resolve(self, study: str, run: str) -> str:
+        """The commit of a study's run: a number, or "template" for where the study began."""
+        if run == "template":
+            return self._root(study)
+        try:
+            return _call(self._git, "rev-parse", "--verify", "--quiet", f"refs/tags/{study}/run_{run}^{{commit}}")
+        except WorkspaceError as error:
+            raise UnknownName(f"run of {study}", run, ["template", *self.runs(study)]) from error
+
+    def runs(self, study: str) -> list[str]:
+        """Numbers of the tagged runs."""
+        tags = _call(self._git, "tag", "--list", f"{study}/run_*").split()
+        return sorted((tag.rsplit("_", 1)[1] for tag in tags), key=int)
+
+    def diff(self, first: str, second: str, *, color: bool, stat: bool) -> str:
+        """Unified diff between two commits, results left out."""
+        options = [f"--color={'always' if color else 'never'}", *(["--stat"] if stat else [])]
+        return _call(self._git, "diff", *options, first, second, "--", ".", ":(exclude)run_*")
+
+    def head(self, study: str) -> str:
+        return _call(self._git, "rev-parse", "--verify", f"refs/heads/{study}")
+
+    def tree_of(self, commit: str) -> str:
+        return _call(self._git, "rev-parse", f"{commit}^{{tree}}")
+
+    def read(self, commit: str, path: str) -> str:
+        return _call(self._git, "show", f"{commit}:{path}")
+
+    def _root(self, study: str) -> str:
+        """The commit that the study began with (marked by a tag when the study is made)."""
+        return _call(self._git, "rev-parse", "--verify", f"refs/tags/{study}/template^{{commit}}")
+
+
+class Workspace:
+    """One study's worktree."""
+
+    def __init__(self, lab: Lab, root: Path, template: Template) -> None:
+        self.root = root
+        self.template = template
+        self.study = root.name
+        self._lab = lab
+        place = {"GIT_DIR": str(lab.path / "worktrees" / root.name), "GIT_WORK_TREE": str(root)}
+        self._git = _git(root, **place)
+
+    @classmethod
+    def create(cls, lab: Lab, root: Path, template: Template, start: str | None = None) -> Workspace:
+        """Make the branch and the worktree: empty, or at commit `start`."""
+        lab.ensure()
+        plumbing = _git(lab.path.parent, GIT_DIR=str(lab.path))
+        if start is None:
+            empty = _call(plumbing, "hash-object", "-t", "tree", "-w", os.devnull)
+            start = _call(plumbing, "commit-tree", empty, "-m", f"Study {root.name}")
+        _call(plumbing, "worktree", "add", "--quiet", "-b", root.name, str(root), start)
+        return cls(lab, root, template)
+
+    def discard(self) -> None:
+        """Undo `create`: for a study that could not be begun."""
+        plumbing = _git(self._lab.path.parent, GIT_DIR=str(self._lab.path))
+        shutil.rmtree(self.root, ignore_errors=True)
+        _call(plumbing, "worktree", "prune")
+        _call(plumbing, "branch", "-D", self.study)
+
+    def snapshot(self, results: Iterable[str] = ()) -> str:
+        """The git tree of the worktree as it is now, with the named ignored files added."""
+        _call(self._git, "add", "--all", ".")
+        named = [name for name in results if (self.root / name).is_file()]
+        if named:
+            _call(self._git, "add", "--force", "--", *named)
+        return _call(self._git, "write-tree")
+
+    def restore(self, tree: str) -> None:
+        """Make the worktree hold exactly `tree`; outputs and `.harness` stay."""
+        _call(self._git, "read-tree", "--reset", "-u", tree)
+        kept = [f"--exclude={pattern}" for pattern in (".harness", "run_*", "plots")]
+        _call(self._git, "clean", "-ffdxq", *kept)
+        self._mend_git_file()
+
+    def _mend_git_file(self) -> None:
+        """The worktree's `.git` is for people who type git there; we never read it."""
+        file = self.root / ".git"
+        wanted = f"gitdir: {self._lab.path / 'worktrees' / self.study}\n"
+        if file.is_symlink() or not file.is_file() or file.read_text(errors="replace") != wanted:
+            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
+            file.write_text(wanted)
+
+    def changes(self, before: str, after: str) -> list[Change]:
+        """What differs between two trees, results of runs left out."""
+        raw = _call(self._git, "diff-tree", "-r", "-z", "--no-renames", before, after)
+        parts = raw.split("\0")
+        found = []
+        for head, path in zip(parts[::2], parts[1::2], strict=False):
+            _, mode, _, _, status = head.lstrip(":").split(" ")
+            found.append(Change(path, status, mode))
+        return [c for c in found if not c.path.startswith("run_")]
+
+    def patch(self, before: str, after: str) -> str:
+        return _call(self._git, "diff", "--no-color", before, after)
+
+    def commit(self, tree: str, parent: str, message: str, at: float) -> str:
+        """Commit `tree` on the study's branch. The same arguments give the same commit, so it can be done again."""
+        date = {"GIT_AUTHOR_DATE": f"{int(at)} +0000", "GIT_COMMITTER_DATE": f"{int(at)} +0000"}
+        with self._git.custom_environment(**date):
+            sha = _call(self._git, "commit-tree", tree, "-p", parent, "-m", message)
+        _call(self._git, "update-ref", f"refs/heads/{self.study}", sha)
+        return sha
+
+    def head(self) -> str:
+        return self._lab.head(self.study)
+
+    def tag(self, name: str, commit: str) -> None:
+        _call(self._git, "update-ref", f"refs/tags/{self.study}/{name}", commit)
+
+    def executed_digest(self) -> str:
+        """Digest of the code that a run would execute now: the same for two worktrees that do the same.
+
+        Python files count by their syntax tree, so a comment or a blank line makes no new experiment.
+        """
+        sha = hashlib.sha256()
+        for path in sorted(
+            _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+        ):
+            if path and self.template.executed(path) and not path.startswith("run_"):
+                sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
+        return sha.hexdigest()
+
+    def tree_of_run(self, run: int) -> str:
+        """The git tree of a run's code."""
+        return self._lab.tree_of(self._lab.resolve(self.study, str(run)))
+
+
+def _meaning(path: Path) -> str:
+    content = path.read_bytes() if path.is_file() else b""
+    try:
+        return ast.dump(ast.parse(content)) if path.suffix == ".py" else content.hex()
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return content.hex()
+
+
+def _call(command: git.Git, *arguments: str) -> str:
+    try:
+        return str(command.execute(["git", *arguments]))
+    except git.GitCommandError as error:
+        raise WorkspaceError(f"git {arguments[0]} failed: {str(error.stderr).strip() or error}") from error
+    except git.GitCommandNotFound as error:
+        raise WorkspaceError("git is not installed, or not on the PATH") from error
