@@ -45,6 +45,8 @@ def spent(budget: Budget, history: History) -> str:
 
 def enough(budget: Budget, history: History) -> str:
     """Why the agent is not asked for another run, or an empty string."""
+    if history.why_over:
+        return history.why_over
     if left(budget, history).runs == 0:
         return f"all {budget.runs} runs are used"
     if history.turn and history.turn.status == "done":

@@ -16,10 +16,10 @@ def message(recorded: Recorded, history: History) -> str:
         trailers += [f"Run: {recorded.run}", f"Attempt: {recorded.attempt}"]
     trailers += [f"Outcome: {recorded.outcome}"]
     trailers += [f"Metric-{_key(c.metric, c.dataset, recorded)}: {c.mean:.6g}" for c in recorded.comparisons]
-    return "\n\n".join(part for part in (_subject(recorded, history), said, "\n".join(trailers)) if part)
+    return "\n\n".join(part for part in (_subject(recorded), said, "\n".join(trailers)) if part)
 
 
-def _subject(recorded: Recorded, history: History) -> str:
+def _subject(recorded: Recorded) -> str:
     if recorded.outcome == "notes":
         return "Notes and plots"
     if recorded.run is None:

@@ -57,6 +57,8 @@ class TurnStarted(Event):
     kind: Literal["turn_started"] = "turn_started"
     turn: int
     purpose: Purpose
+    why: str = ""
+    """For a "finish" turn: why the runs are over."""
 
 
 class ModelCalled(Event):

@@ -85,6 +85,8 @@ class History:
         self.commit = ""
         self.tree = ""
         """Head of the study's branch, and the git tree that the worktree should hold."""
+        self.why_over = ""
+        """Why no further run is made; set when the agent is first asked for its notes."""
         self.wasted = 0
         """Turns in a row that led to no launch."""
         self._last_at: float | None = None
@@ -103,6 +105,7 @@ class History:
             case TurnStarted():
                 self.unfinished = event
                 self.calls = self.calls_of_ended_turns
+                self.why_over = event.why
                 self.stage = "ask"
             case ModelCalled():
                 self.calls += 1

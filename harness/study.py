@@ -134,7 +134,8 @@ class Study:
         turn = len(self.history.turns) + 1
         text = self.prompt(purpose)
         write_whole(self.paths.prompt(turn), text)
-        self.happened(TurnStarted(turn=turn, purpose=purpose))
+        why = budget.enough(self.budget, self.history) if purpose == "finish" else ""
+        self.happened(TurnStarted(turn=turn, purpose=purpose, why=why))
         reply = self.agent.edit(Instruction(purpose, text, self.history), self.workspace)
         self.happened(self.settled(turn, purpose, before, reply))
 
@@ -154,7 +155,9 @@ class Study:
         replicate = None if problems or changed else self.replicate_asked(reply.text)
         if replicate is not None:
             status, after = "replicate", self.workspace.tree_of_run(replicate)
-        said = next((line.strip() for line in reply.text.splitlines() if line.strip()), "")[:200]
+        said = next(
+            (line.strip() for line in reply.text.splitlines() if " " in line.strip() and "<<<<" not in line), ""
+        )[:200]
         return TurnEnded(
             turn=turn,
             purpose=purpose,

@@ -92,6 +92,7 @@ class Session:
     def edit(self, text: str, purpose: Purpose) -> None:
         coder = self.coder
         coder.purpose = purpose
+        coder.main_model.asked = text
         cut_off = coder.num_exhausted_context_windows
         calls = self._calls
         coder.run(with_message=text, preproc=False)
@@ -112,6 +113,10 @@ class Session:
 
 class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships no types
     """A model whose calls are counted, told of, and retried by our rules instead of aider's."""
+
+    asked = ""
+    """The instruction; aider sends it with a reminder of its own behind it, which no recording needs."""
+    extra_params: Any
 
     def __init__(
         self,
@@ -143,8 +148,9 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         digest, response = gateway.patiently(
             lambda: call(messages, functions, False, temperature), self._retries, self._note
         )
+        sent = gateway.last_user_message(messages)
         done = Call(
-            prompt=gateway.last_user_message(messages),
+            prompt=self.asked if sent.startswith(self.asked) else sent,
             reply=response.choices[0].message.content or "",
             usage=gateway.usage_of(response),
             seconds=time.monotonic() - started,

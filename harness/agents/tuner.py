@@ -14,7 +14,6 @@ from harness.agents import Instruction, Setup
 from harness.errors import TemplateError
 from harness.history import History
 from harness.metrics import mean
-from harness.prompts import DONE
 from harness.records import Reply
 from harness.template import Dimension, Template
 from harness.workspace import Workspace
@@ -47,9 +46,9 @@ class TunerAgent:
         source = path.read_text(encoding="utf-8")
         defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
         trial = _study(template, defaults, instruction.history).ask(_distributions(space))
-        path.write_text(with_constants(source, trial.params), encoding="utf-8")
-        said = ", ".join(f"{name} = {value!r}" for name, value in trial.params.items())
-        return Reply(text=said or DONE)
+        values = {name: _short(value) for name, value in trial.params.items()}
+        path.write_text(with_constants(source, values), encoding="utf-8")
+        return Reply(text=", ".join(f"{name} = {value!r}" for name, value in values.items()))
 
     def close(self) -> None:
         pass
@@ -64,9 +63,7 @@ def _study(template: Template, defaults: Mapping[str, Any], history: History) ->
     minimize = template.manifest.metrics[primary].goal == "min"
     direction = optuna.study.StudyDirection.MINIMIZE if minimize else optuna.study.StudyDirection.MAXIMIZE
     distributions = _distributions(template.manifest.search_space)
-    sampler = optuna.samplers.TPESampler(
-        seed=SEED, n_startup_trials=4, multivariate=True, warn_independent_sampling=False
-    )
+    sampler = optuna.samplers.TPESampler(seed=SEED, n_startup_trials=4, multivariate=True)
     study = optuna.create_study(direction=direction, sampler=sampler)
     if all(distributions[name]._contains(distributions[name].to_internal_repr(v)) for name, v in defaults.items()):
         baseline = _primary(history.begun.baseline, primary)
@@ -89,6 +86,11 @@ def _values(history: History, primary: str) -> list[float | None]:
 def _primary(scores: Mapping[str, Mapping[str, tuple[float, ...]]], metric: str) -> float:
     """Mean over datasets of the mean over seeds."""
     return mean(tuple(mean(metrics[metric]) for metrics in scores.values()))
+
+
+def _short(value: Any) -> Any:
+    """Floats with six digits: nobody wants to review the other eleven."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _distributions(space: Mapping[str, Dimension]) -> dict[str, Any]:
@@ -140,7 +142,8 @@ def _value_nodes(source: str, names: Mapping[str, Any]) -> dict[str, ast.expr]:
     for name, nodes in found.items():
         if len(nodes) != 1 or not _is_literal(nodes[0]):
             raise TemplateError(
-                f"[search_space.{name}] needs one module-level line `{name} = <literal>` in {SCRIPT}; found {len(nodes)}"
+                f"[search_space.{name}] needs one module-level line `{name} = <literal>` in {SCRIPT}; "
+                f"found {len(nodes)}"
             )
     return {name: nodes[0] for name, nodes in found.items()}
 

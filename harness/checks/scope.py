@@ -55,7 +55,8 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str:
     if any(fnmatchcase(part, name) for part in PurePosixPath(path).parts for name in NEVER):
         return "has a name that would change how Python or the harness behaves"
     if not any(_matches(path, pattern) for pattern in about.new_files):
-        return f"may not be written; editable: {', '.join(about.editable)}; new files: {', '.join(about.new_files) or 'none'}"
+        allowed = f"editable: {', '.join(about.editable)}; new files: {', '.join(about.new_files) or 'none'}"
+        return f"may not be written; {allowed}"
     if _shadows(path):
         return "has the name of an installed module and would hide it; choose another"
     return ""

@@ -1,4 +1,4 @@
-"""ty, for calls that cannot work: only errors that the template did not have, only rules that are nearly always right."""
+"""ty, for calls that cannot work: only errors new since the template, only rules that are nearly always right."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class LiveWatcher:
     def happened(self, event: AnyEvent, history: History) -> None:
         said = words.line(event, history)
         if said:
-            self._console.print(Text(said[0], style=said[1]))
+            self._console.print(Text(said[0], style=said[1]), soft_wrap=True)
         if isinstance(event, TurnStarted):
             self._show(f"asking {history.begun.model or history.begun.agent} · left: {self._left(history)}")
         elif isinstance(event, AttemptEnded | EditChecked | ModelCalled | PlotsDrawn | StudyStopped):
@@ -45,7 +45,7 @@ class LiveWatcher:
         self._show(f"{what} · {words.duration(seconds)} · left: {self._left(history)}\n  {words.plain(last_line)}")
 
     def note(self, text: str) -> None:
-        self._console.print(Text(f"  {words.plain(text)}", style="dim"))
+        self._console.print(Text(f"  {words.plain(text)}", style="dim"), soft_wrap=True)
 
     def _left(self, history: History) -> str:
         return str(budget.left(history.begun.budget, history))

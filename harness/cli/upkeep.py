@@ -170,15 +170,16 @@ def _examined() -> dict[str, tuple[str, str]]:
         "git": (_version("git", "--version"), "nothing works without git: install it"),
         "bwrap": (
             confined,
-            "runs are not confined: they get no keys and no home folder of yours in their environment, but can read your "
-            "files and use the network (install bubblewrap)",
+            "runs are not confined: their environment holds no key, but they can read your files and use the network; "
+            "install bubblewrap",
         ),
         "ruff": (_version("ruff", "--version"), "studies cannot check edits: reinstall the harness"),
         "ty": (_version("ty", "--version"), "studies cannot check edits: reinstall the harness"),
         "aider": (_package("aider-chat"), "only --agent tuner works"),
         "keys": (
             ", ".join(keys),
-            f"none of {', '.join(DEFAULT_MODELS)}: --agent tuner, --model manual, replay:FILE and ollama/NAME work without",
+            f"none of {', '.join(DEFAULT_MODELS)}; "
+            "without one: --agent tuner, --model manual, replay:FILE and ollama/NAME",
         ),
         "torch": (_package("torch"), "the shipped templates do not run: pip install 'harness[templates]'"),
         "gpu": (_version("nvidia-smi", "-L"), "everything runs on the CPU"),

@@ -86,7 +86,12 @@ def append_to_recording(path: Path, call: Call, kept: int) -> None:
 
 
 def difference(recorded: str, now: str) -> str:
-    """Where two prompts differ first, in words; empty when they do not."""
+    """Where two prompts differ first, in words; empty when they do not.
+
+    What stands behind the recorded text in the prompt does not count: aider adds its own reminder there.
+    """
+    if now.startswith(recorded):
+        return ""
     for number, (a, b) in enumerate(zip_longest(recorded.splitlines(), now.splitlines()), 1):
         if a != b:
             return f"the prompt differs from the recorded one at line {number}: {_short(b)} (recorded: {_short(a)})"
