@@ -215,10 +215,10 @@ class History:
                 found[run.number] = {c.dataset: ("replicate", None) for c in run.comparisons if c.primary}
         return found
 
-    def verdict(self, run: int) -> str:
-        """One word for a run: the same over all datasets, or "mixed"."""
-        words = {word for word, _ in self.verdicts().get(run, {}).values()}
-        return words.pop() if len(words) == 1 else "mixed" if words else "–"
+    def words(self) -> dict[int, str]:
+        """run → one word: its verdict where that is the same over all datasets, else "mixed"."""
+        found = {run: {word for word, _ in of_run.values()} for run, of_run in self.verdicts().items()}
+        return {run: words.pop() if len(words) == 1 else "mixed" for run, words in found.items()}
 
     @property
     def status(self) -> str:

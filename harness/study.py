@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -304,7 +305,7 @@ class Study:
         sha = self.workspace.commit(tree, self.history.commit, message(recorded, self.history), at)
         if recorded.outcome == "ok":
             self.workspace.tag(f"run_{recorded.run}", sha)
-        self.happened(recorded.model_copy(update={"commit": sha, "tree": tree}))
+        self.happened(recorded.model_copy(update={"commit": sha, "tree": tree, "at": time.time()}))
 
     def keep_failed_output(self, launched: AttemptLaunched) -> None:
         """Failed attempts are kept, out of the way of the next one."""

@@ -6,6 +6,7 @@ Each command imports what it needs when it is called, so that reading commands s
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -16,6 +17,7 @@ from harness.errors import HarnessError
 
 def main() -> None:
     """Entry point of the `harness` command."""
+    gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
     from harness.cli import reading, upkeep, working  # noqa: F401  # each registers its commands
 
     try:

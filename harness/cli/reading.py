@@ -34,31 +34,19 @@ def status(as_json: Json = False) -> None:
     if not studies:
         print("No study yet. Begin one with: harness run TEMPLATE --idea …")
         return
-    from rich.table import Table
-    from rich.text import Text
-
     from harness.cli import words
 
-    table = Table("study", "template", "agent", "status", "runs", "best", "spent", box=None, pad_edge=False)
-    for name, history in studies:
-        row = _summary(name, history)
-        spent = f"{words.duration(row['seconds'])}" + (f", ${row['dollars']:.2f}" if row["dollars"] else "")
-        cells = (
-            name,
-            row["template"],
-            row["agent"],
-            row["status"],
-            f"{row['runs']}/{row['max_runs']}",
-            row["best"],
-            spent,
-        )
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    console().print(table)
+    rows = [["study", "template", "agent", "status", "runs", "best", "spent"]]
+    for row in (_summary(name, history) for name, history in studies):
+        spent = words.duration(row["seconds"]) + (f", ${row['dollars']:.2f}" if row["dollars"] else "")
+        rows.append([row["study"], row["template"], row["agent"], row["status"]])
+        rows[-1] += [f"{row['runs']}/{row['max_runs']}", row["best"], spent]
+    print(words.columns(rows))
 
 
 def _summary(name: str, history: History) -> dict[str, Any]:
     begun = history.begun
-    words = [history.verdict(run.number) for run in history.measured]
+    words = history.words().values()
     best = next((word for word in ("better", "mixed", "inconclusive", "worse", "cannot tell") if word in words), "–")
     return {
         "study": name,

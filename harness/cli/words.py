@@ -81,7 +81,7 @@ def _checked(event: EditChecked) -> tuple[str, str] | None:
 def _recorded(event: Recorded, history: History) -> tuple[str, str] | None:
     if event.run is None or not event.comparisons:
         return None
-    word = history.verdict(event.run)
+    word = history.words().get(event.run, "–")
     primary = [
         f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
     ]
@@ -92,6 +92,13 @@ def plain(text: str) -> str:
     """One line without control characters, of bounded length."""
     joined = " ".join(part.strip() for part in clean(text) if part.strip())
     return joined[:300]
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows with their cells one below the other. For long lists: rich takes longer to load than these to print."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
 
 
 def when(at: float) -> str:
