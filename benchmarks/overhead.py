@@ -18,7 +18,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.events import AnyEvent, AttemptEnded, AttemptLaunched, EditChecked, ModelCalled, Recorded, StudyStarted, TurnEnded
+from harness.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    EditChecked,
+    ModelCalled,
+    Recorded,
+    StudyStarted,
+    TurnEnded,
+)
 from harness.journal import read
 
 HERE = Path(__file__).parent
@@ -121,7 +130,9 @@ def commands(project: Path) -> list[tuple[str, float, float | None]]:
 
 
 def show(rows: list[tuple[str, float, float | None]]) -> None:
-    table = Table("what", "median", "at most", "", title=f"{RUNS} runs in each of 2 studies; {STUDIES} studies for commands")
+    table = Table(
+        "what", "median", "at most", "", title=f"{RUNS} runs in each of 2 studies; {STUDIES} studies for commands"
+    )
     for what, seconds, limit in rows:
         verdict = "" if limit is None else "ok" if seconds <= limit else "too slow"
         table.add_row(what, f"{seconds * 1000:.0f} ms", "" if limit is None else f"{limit * 1000:.0f} ms", verdict)

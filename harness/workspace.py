@@ -14,11 +14,14 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import git
 
 from harness.errors import UnknownName, WorkspaceError
-from harness.template import Template
+
+if TYPE_CHECKING:
+    from harness.template import Template
 
 OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"

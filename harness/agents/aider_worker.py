@@ -85,7 +85,7 @@ class Session:
         self._calls = int(config["calls"])
         template = Template(private / "template")
         model = RecordingModel(config, self._called, lambda note: tell({"note": note}))
-        self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model, private / "agent")
+        self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model)
         self.coder.done_messages = list(config["messages"].get("done", []))
         self.coder.cur_messages = list(config["messages"].get("cur", []))
 
@@ -146,7 +146,7 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         started = time.monotonic()
         call = super().send_completion
         digest, response = gateway.patiently(
-            lambda: call(messages, functions, False, temperature), self._retries, self._note
+            lambda: call(messages, functions, stream, temperature), self._retries, self._note
         )
         sent = gateway.last_user_message(messages)
         done = Call(
@@ -174,7 +174,7 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
     template: Template
 
     @classmethod
-    def for_study(cls, root: Path, template: Template, model: RecordingModel, log: Path) -> TransactionalCoder:
+    def for_study(cls, root: Path, template: Template, model: RecordingModel) -> TransactionalCoder:
         about = template.manifest.template
         io = SilentIO(pretty=False, fancy_input=False, yes=False, input_history_file=None, chat_history_file=None)
         context = int(model.info.get("max_input_tokens") or UNKNOWN_CONTEXT)
@@ -211,7 +211,7 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
     def apply_edits_dry_run(self, edits: list[Any]) -> list[Any]:
         return edits  # aider's own would move a block to another file that happens to match
 
-    def allowed_to_edit(self, path: str) -> bool:
+    def allowed_to_edit(self, path: str) -> bool:  # noqa: ARG002
         return True  # decided in apply_edits, for the whole reply at once
 
     def apply_edits(self, edits: list[tuple[str, str, str]]) -> None:
