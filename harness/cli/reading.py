@@ -188,7 +188,7 @@ def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
     out.print(Text(title, style="bold"), Text(f"[{history.status}]", style="dim"))
     heads = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
     table = Table(*heads, box=None, pad_edge=False)
-    verdicts, shown = history.verdicts(), set()
+    verdicts, shown, several = history.verdicts(), set(), len(begun.baseline) > 1
     for run in history.runs.values():
         if not run.comparisons:
             table.add_row(
@@ -201,12 +201,12 @@ def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
             goal = "↓" if c.goal == "min" else "↑"
             table.add_row(
                 str(run.number) if run.number not in shown else "",
-                Text(f"{words.plain(c.metric)} {goal} {words.plain(c.dataset)}"),
+                Text(f"{words.plain(c.metric)} {goal}" + (f" {words.plain(c.dataset)}" if several else "")),
                 f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
                 f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
                 f"{c.effect:+.3g} [{number(c.low)}, {number(c.high)}]",
                 number(p) if c.primary else "",
-                number(c.detectable),
+                "no spread" if c.note else number(c.detectable),
                 Text(word, style=words.VERDICT_STYLE.get(word, "dim")),
             )
             shown.add(run.number)
