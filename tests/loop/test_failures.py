@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
-import psutil
 import pytest
+from harness import sandbox
 from lab import (
-    NEARER,
-    Controller,
     Project,
     Study,
-    alive,
     edit,
     in_real_runs,
     notes,
     processes_in,
     scale,
     undo_in_real_runs,
-    until,
 )
-
-from harness import sandbox
 
 CONFINED = pytest.param(
     "--sandbox",
@@ -209,14 +201,16 @@ def test_in_the_sandbox_an_experiment_cannot_change_the_study_at_all(project: Pr
     assert study.dirt == ""
 
 
-def test_an_experiment_that_changes_itself_in_its_smoke_run_is_not_launched(project: Project) -> None:
-    tamper = "if smoke:\n        Path('evaluate.py').write_text('print(0)')\n    guesses = [guess(seed) for seed in seeds]"
-    study = project.run(
-        [scale(2.0) + edit("experiment.py", "    guesses = [guess(seed) for seed in seeds]", f"    {tamper}"), notes()],
-        "--max-runs", "1", "--no-sandbox",
-    )
+def test_an_experiment_that_changes_the_study_in_its_smoke_run_is_caught_as_well(project: Project) -> None:
+    line = "    guesses = [guess(seed) for seed in seeds]"
+    tamper = f"    if smoke:\n        Path('data.py').write_text('TARGET = 2.0')\n{line}"
+    replies = [scale(2.0) + edit("experiment.py", line, tamper), edit("experiment.py", tamper, line), notes()]
+    study = project.run(replies, "--max-runs", "1", "--no-sandbox")
 
-    assert "tampered" in str(study.of_any("findings")) or study.outcomes == []
+    assert study.findings == ["smoke"]
+    assert "data.py" in study.prompt(2)
+    assert study.outcomes == [(1, 1, "ok")]
+    assert study.dirt == ""
 
 
 def test_an_evaluator_that_was_changed_where_it_is_pinned_is_never_run(project: Project) -> None:
