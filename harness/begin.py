@@ -5,8 +5,6 @@ Everything that can be refused is refused before the first file is written.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import time
@@ -16,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import baseline as baselines
-from harness import sandbox, seams
+from harness import lock, sandbox, seams
 from harness.agents import BUILT_IN as AGENTS
 from harness.agents import Setup
 from harness.baseline import Baseline
@@ -162,7 +160,8 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
         UserError: another process works on it, or it is over.
     """
     with ExitStack() as stack:
-        stack.enter_context(_locked(paths))
+        if not stack.enter_context(lock.held(paths.lock)):
+            raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
         journal = stack.enter_context(Journal(paths.journal))
         history = History(journal.events)
         if history.stopped is not None:
@@ -197,20 +196,6 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             same_machine=begun.baseline_machine == baselines.machine(),
         )
         yield study
-
-
-@contextmanager
-def _locked(paths: StudyPaths) -> Iterator[None]:
-    with paths.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise UserError(f"{paths.name} is being worked on by process {lock.read().strip() or '?'}") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def may_resume(paths: StudyPaths) -> History:

@@ -6,7 +6,6 @@ Executors do nothing but start this program somewhere. It survives the controlle
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from harness import process, sandbox
+from harness import lock, process, sandbox
 from harness.job import Ending, Job, JobResult
 
 LOG_LIMIT = 64 * 2**20
@@ -29,14 +28,9 @@ class Cancelled(Exception):
 
 def main() -> None:
     job = Job.load(Path(sys.argv[1]))
-    with job.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # another runner has this job
-        lock.write(str(os.getpid()))
-        lock.flush()
-        run(job).save(job)
+    with lock.held(job.lock) as ours:
+        if ours:  # else another runner has this job
+            run(job).save(job)
 
 
 def run(job: Job) -> JobResult:

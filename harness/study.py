@@ -25,7 +25,7 @@ from harness.checks.smoke import SmokeCheck
 from harness.checks.types import TypeCheck, accepted_errors
 from harness.commits import message
 from harness.compare import compare
-from harness.errors import HarnessError, StudyPaused
+from harness.errors import HarnessError, TemplateFault
 from harness.events import (
     AnyEvent,
     AttemptEnded,
@@ -89,10 +89,10 @@ class Study:
                 pass
         except KeyboardInterrupt:
             ending = StudyStopped(status="interrupted", reason="stopped by the user")
-        except StudyPaused as error:
-            ending = StudyStopped(status="paused", reason=str(error))
-        except HarnessError as error:
+        except TemplateFault as error:
             ending = StudyStopped(status="failed", reason=str(error))
+        except HarnessError as error:
+            ending = StudyStopped(status="paused", reason=str(error))
         self.happened(ending)
         return ending
 
@@ -198,7 +198,7 @@ class Study:
     def launch_or_stop(self) -> StudyStopped | None:
         """Launch what passed the checks, if there is anything left to spend."""
         if self.history.launched is None and budget.spent(self.budget, self.history):
-            return self.ending()
+            return self.ask_or_stop()
         self.launch()
         return None
 

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -50,18 +51,27 @@ def scale(value: float, before: float = 1.0) -> str:
     return f"I set SCALE to {value}.\n\n" + edit("experiment.py", f"SCALE = {before}", f"SCALE = {value}")
 
 
+def swap(old: str, new: str, path: str = "experiment.py") -> str:
+    """A block that changes `old` into `new` in a file of the template, cut out as whole lines."""
+    text = (DATA / "templates" / "tiny" / path).read_text()
+    assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}"
+    start = text.rfind("\n", 0, text.index(old)) + 1
+    lines = text[start : text.find("\n", text.index(old) + len(old))]
+    return edit(path, lines, lines.replace(old, new))
+
+
+def undo(reply: str) -> str:
+    """A reply that takes every block of another one back."""
+    blocks = re.findall(r"^(\S+)\n```python\n<<<<<<< SEARCH\n(.*?)=======\n(.*?)>>>>>>> REPLACE", reply, re.M | re.S)
+    assert blocks
+    return "I take it back.\n\n" + "".join(edit(path, new.rstrip("\n"), old.rstrip("\n")) for path, old, new in blocks)
+
+
 def in_real_runs(code: str) -> str:
     """A reply after which every run that is no smoke begins with `code`."""
-    line = "    if not smoke:\n        time.sleep(PAUSE)"
-    indented = "\n".join(f"        {part}" if part else "" for part in code.splitlines())
-    return "Now it misbehaves.\n\n" + edit("experiment.py", line, f"    if not smoke:\n{indented}\n        time.sleep(PAUSE)")
-
-
-def undo_in_real_runs(code: str) -> str:
-    """A reply that takes `in_real_runs(code)` out again."""
-    indented = "\n".join(f"        {part}" if part else "" for part in code.splitlines())
-    block = edit("experiment.py", f"{indented}\n        time.sleep(PAUSE)", "        time.sleep(PAUSE)")
-    return "I take it back.\n\n" + block
+    return "Now it misbehaves.\n\n" + swap(
+        "time.sleep(PAUSE)", code.replace("\n", "\n        ") + "\n        time.sleep(PAUSE)"
+    )
 
 
 def notes(text: str = "SCALE nearer to 3 lowers the loss.") -> str:

@@ -33,6 +33,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         code = 0
+    except OSError as error:  # a full disk, a folder that cannot be written
+        code = _complain(f"{error}; nothing that was recorded is lost, a study can be resumed", 1)
     sys.exit(code)
 
 

@@ -27,9 +27,10 @@ def _history(paths: StudyPaths) -> History:
 def status(as_json: Json = False) -> None:
     """List the studies of this project."""
     here = project()
-    studies = [(name, _history(here.study_paths(name))) for name in here.studies()]
+    every = [here.study_paths(name) for name in here.studies()]
+    studies = [(paths, _history(paths)) for paths in every]
     if as_json:
-        print_json([_summary(name, history) for name, history in studies])
+        print_json([_summary(paths, history) for paths, history in studies])
         return
     if not studies:
         print("No study yet. Begin one with: harness run TEMPLATE --idea …")
@@ -37,24 +38,26 @@ def status(as_json: Json = False) -> None:
     from harness.cli import words
 
     rows = [["study", "template", "agent", "status", "runs", "best", "spent"]]
-    for row in (_summary(name, history) for name, history in studies):
+    for row in (_summary(paths, history) for paths, history in studies):
         spent = words.duration(row["seconds"]) + (f", ${row['dollars']:.2f}" if row["dollars"] else "")
         rows.append([row["study"], row["template"], row["agent"], row["status"]])
         rows[-1] += [f"{row['runs']}/{row['max_runs']}", row["best"], spent]
     print(words.columns(rows))
 
 
-def _summary(name: str, history: History) -> dict[str, Any]:
+def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
+    from harness import lock
+
     begun = history.begun
     words = history.words().values()
     best = next((word for word in ("better", "mixed", "inconclusive", "worse", "cannot tell") if word in words), "–")
     return {
-        "study": name,
+        "study": paths.name,
         "template": begun.template,
         "idea": begun.idea.title,
         "agent": begun.agent,
         "model": begun.model,
-        "status": history.status,
+        "status": history.status if history.stopped or lock.holder(paths.lock) else "killed",
         "reason": history.stopped.reason if history.stopped else "",
         "runs": history.spent_runs,
         "max_runs": begun.budget.runs,

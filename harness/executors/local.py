@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sys
 import time
 from pathlib import Path
 
-from harness import process
+from harness import lock, process
 from harness.job import Job, JobResult
 
 
@@ -17,7 +16,7 @@ class LocalExecutor:
 
     def submit(self, job: Job) -> LocalHandle:
         earlier = JobResult.load(job)
-        if _is_running(job) or (earlier is not None and earlier.ending != "cancelled"):
+        if lock.holder(job.lock) or (earlier is not None and earlier.ending != "cancelled"):
             return LocalHandle(job, None)
         job.result.unlink(missing_ok=True)
         _empty(Path(job.out_dir))
@@ -37,7 +36,7 @@ class LocalHandle:
 
     def wait(self, seconds: float) -> JobResult | None:
         if self._runner is not None:
-            ended = self._runner.wait(seconds) is not None and not _is_running(self._job)
+            ended = self._runner.wait(seconds) is not None and not lock.holder(self._job.lock)
         else:
             ended = _ended_within(self._job, seconds)
         result = JobResult.load(self._job)
@@ -46,24 +45,13 @@ class LocalHandle:
         return result
 
     def cancel(self) -> None:
-        if _is_running(self._job):
-            process.terminate(int(self._job.lock.read_text()))
-
-
-def _is_running(job: Job) -> bool:
-    try:
-        with job.lock.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        if runner := lock.holder(self._job.lock):
+            process.terminate(runner)
 
 
 def _ended_within(job: Job, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _is_running(job):
+    while lock.holder(job.lock):
         if time.monotonic() > deadline:
             return False
         time.sleep(min(0.05, seconds))

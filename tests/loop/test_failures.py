@@ -9,12 +9,12 @@ from harness import sandbox
 from lab import (
     Project,
     Study,
-    edit,
     in_real_runs,
     notes,
     processes_in,
     scale,
-    undo_in_real_runs,
+    swap,
+    undo,
 )
 
 CONFINED = pytest.param(
@@ -36,7 +36,11 @@ def assert_fed_back_and_mended(study: Study, outcome: str, told: str) -> None:
 
 def failing_first(code: str) -> list[str]:
     """Replies: an edit that makes real runs do `code`, the mending of it together with a better SCALE, notes."""
-    return [in_real_runs(code), undo_in_real_runs(code) + scale(2.0), notes()]
+    return broken_first(in_real_runs(code))
+
+
+def broken_first(broken: str) -> list[str]:
+    return [broken, undo(broken) + scale(2.0), notes()]
 
 
 def test_a_run_without_final_info_is_a_failed_attempt_that_is_fed_back(project: Project) -> None:
@@ -46,11 +50,10 @@ def test_a_run_without_final_info_is_a_failed_attempt_that_is_fed_back(project: 
 
 
 def test_an_old_final_info_does_not_stand_in_for_a_missing_one(project: Project) -> None:
-    """run_1 of the second attempt is the same folder that the first attempt, which did write the file, used."""
-    late = edit("experiment.py", "(out_dir / \"final_info.json\").write_text(json.dumps(info))",
-                "(out_dir / \"final_info.json\").write_text(json.dumps(info))\n    assert smoke, 'too late'")
-    silent = edit("experiment.py", "    assert smoke, 'too late'", "") + in_real_runs("return")
-    study = project.run([scale(2.0) + late, silent, notes()], "--max-runs", "1", "--attempts", "2")
+    """The second attempt has the same folder run_1 as the first, which did write the file and then crashed."""
+    late = swap("write_text(json.dumps(info))", "write_text(json.dumps(info))\n    assert smoke, 'too late'")
+    replies = [scale(2.0) + late, undo(late) + in_real_runs("return")]
+    study = project.run(replies, "--max-runs", "1", "--attempts", "2")
 
     assert study.outcomes == [(1, 1, "crashed"), (1, 2, "no-metrics")]
     assert study.verdicts == {}
@@ -64,39 +67,30 @@ def test_an_old_final_info_does_not_stand_in_for_a_missing_one(project: Project)
 def test_a_metric_that_is_no_finite_number_is_a_failed_attempt_that_is_fed_back(
     project: Project, value: str, told: str
 ) -> None:
-    line = 'values = {"loss": [loss_of(g) for g in guesses], "accuracy": [accuracy_of(g) for g in guesses]}'
-    broken = f"{line}\n    values['loss'][1] = values['loss'][1] if smoke else {value}"
-    totals = "means = {name: sum(each) / len(each) for name, each in values.items()}"
-    break_it = edit("experiment.py", line, broken) + edit("experiment.py", totals, "means = dict.fromkeys(values, 0.0)")
-    mend_it = edit("experiment.py", broken, line) + edit("experiment.py", "means = dict.fromkeys(values, 0.0)", totals)
-    study = project.run([scale(2.0) + break_it, mend_it, notes()], "--max-runs", "1")
+    late = f"info = {{'numbers': {{'means': means, 'final_info_dict': {{**values, 'loss': [0.0, {value}, 0.0]}}}}}}"
+    broken = swap('(out_dir / "final_info.json")', f'if not smoke:\n        {late}\n    (out_dir / "final_info.json")')
+    study = project.run(broken_first(broken), "--max-runs", "1")
 
     assert_fed_back_and_mended(study, "no-metrics", f"{told} is no finite number")
     assert "'loss'" in study.prompt(2)
 
 
 def test_a_metric_that_is_missing_is_a_failed_attempt_that_names_it(project: Project) -> None:
-    line = "(out_dir / \"final_info.json\").write_text(json.dumps(info))"
-    broken = f"if not smoke:\n        del means['accuracy']\n    {line}"
-    replies = [scale(2.0) + edit("experiment.py", line, broken), edit("experiment.py", f"    {broken}", f"    {line}")]
-    study = project.run([*replies, notes()], "--max-runs", "1")
+    broken = swap("    info = {", "    if not smoke:\n        del means['accuracy']\n    info = {")
+    study = project.run(broken_first(broken), "--max-runs", "1")
 
     assert_fed_back_and_mended(study, "no-metrics", "lacks the metric 'accuracy'")
 
 
 def test_what_the_evaluator_refuses_is_a_failed_attempt_that_is_fed_back(project: Project) -> None:
-    line = 'write_text(json.dumps(guesses))'
-    broken = 'write_text(json.dumps(guesses if smoke else ["x"]))'
-    replies = [scale(2.0) + edit("experiment.py", line, broken), edit("experiment.py", broken, line), notes()]
-    study = project.run(replies, "--max-runs", "1")
+    broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else ['x'])")
+    study = project.run(broken_first(broken), "--max-runs", "1")
 
     assert_fed_back_and_mended(study, "no-metrics", "the evaluator refuses what the run saved")
 
 
 def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
-    line = '"loss": [loss_of(g) for g in guesses]'
-    claim = '"loss": [1e-9 for g in guesses]'
-    study = project.run([edit("experiment.py", line, claim), notes()], "--max-runs", "1")
+    study = project.run([swap("[loss_of(g) for g in guesses]", "[1e-9 for g in guesses]"), notes()], "--max-runs", "1")
 
     run = study.history.runs[1]
     assert run.measured is not None
@@ -114,9 +108,8 @@ def test_a_crash_is_told_with_the_line_that_caused_it(project: Project) -> None:
 
 
 def test_what_the_smoke_run_finds_costs_no_attempt(project: Project) -> None:
-    broken = edit("experiment.py", 'print("guessing", flush=True)', "raise KeyError('typo')")
-    mended = edit("experiment.py", "raise KeyError('typo')", 'print("guessing", flush=True)')
-    study = project.run([scale(2.0) + broken, mended, notes()], "--max-runs", "1", "--attempts", "1")
+    broken = swap('print("guessing", flush=True)', "raise KeyError('typo')")
+    study = project.run(broken_first(broken), "--max-runs", "1", "--attempts", "1")
 
     assert study.findings == ["smoke"]
     assert "KeyError: 'typo'" in study.prompt(2)
@@ -124,8 +117,11 @@ def test_what_the_smoke_run_finds_costs_no_attempt(project: Project) -> None:
 
 
 def test_more_memory_than_allowed_ends_the_run(project: Project) -> None:
-    study = project.run(failing_first("hog = bytearray(10**9)\nhog[::4096] = b'x' * len(hog[::4096])\ntime.sleep(20)"),
-                        "--max-runs", "1")
+    study = project.run(
+        failing_first("hog = bytearray(10**9)\nhog[::4096] = b'x' * len(hog[::4096])\ntime.sleep(20)"),
+        "--max-runs",
+        "1",
+    )
 
     assert_fed_back_and_mended(study, "memory", "the limit is 0.5 GiB")
 
@@ -202,10 +198,8 @@ def test_in_the_sandbox_an_experiment_cannot_change_the_study_at_all(project: Pr
 
 
 def test_an_experiment_that_changes_the_study_in_its_smoke_run_is_caught_as_well(project: Project) -> None:
-    line = "    guesses = [guess(seed) for seed in seeds]"
-    tamper = f"    if smoke:\n        Path('data.py').write_text('TARGET = 2.0')\n{line}"
-    replies = [scale(2.0) + edit("experiment.py", line, tamper), edit("experiment.py", tamper, line), notes()]
-    study = project.run(replies, "--max-runs", "1", "--no-sandbox")
+    broken = swap("guesses = [", "if smoke:\n        Path('data.py').write_text('TARGET = 2.0')\n    guesses = [")
+    study = project.run(broken_first(broken), "--max-runs", "1", "--no-sandbox")
 
     assert study.findings == ["smoke"]
     assert "data.py" in study.prompt(2)
