@@ -34,6 +34,7 @@ clean:
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "needs Python 3.10, 3.11 or 3.12 (set PYTHON=…)"; exit 1; }
+	@echo 'Setting up .venv: a few minutes the first time, most of them for PyTorch.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[templates,dev]'
 	touch $@

@@ -87,6 +87,9 @@ def load(baselines: Path, template: Template) -> Baseline:
         raise BaselineError(f"{path}: {one_line(error)}; make it anew with: {refresh}") from error
     if stored.template != template.name:
         raise BaselineError(f"{path} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
+    for dataset, scores in stored.scores.items():
+        if lacking := sorted(set(template.manifest.metrics) - set(scores)):
+            raise BaselineError(f"the baseline of {template.name} lacks {lacking[0]!r} on {dataset}; see: {refresh}")
     difference = _difference(stored.fingerprint, fingerprint(template))
     if difference:
         raise BaselineError(f"the baseline of {template.name} is stale: {difference}; make it anew with: {refresh}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import baseline as baselines
-from harness import lock, sandbox, seams
+from harness import lock, process, sandbox, seams
 from harness.agents import BUILT_IN as AGENTS
 from harness.agents import Setup
 from harness.baseline import Baseline
@@ -67,7 +67,6 @@ def begin(project: ProjectPaths, order: Order) -> StudyPaths:
     if paths.root.exists():
         raise UserError(f"there is a study named {paths.name!r} already")
     lab = Lab(project.lab)
-    lab.ensure()
     origin = _origin(lab, project, order)
     workspace = Workspace.create(lab, paths.root, order.template, origin)
     try:
@@ -159,6 +158,8 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
     Raises:
         UserError: another process works on it, or it is over.
     """
+    process.hide_own_memory()
+    executor: Executor = seams.find("executor", means.executor, EXECUTORS)()
     with ExitStack() as stack:
         if not stack.enter_context(lock.held(paths.lock)):
             raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
@@ -168,7 +169,6 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             journal.append(StudyResumed())
         begun = history.begun
         pinned = Template(paths.pinned)
-        executor: Executor = seams.find("executor", means.executor, EXECUTORS)()
         study: Study
 
         def on_call(call: Call) -> None:

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 
 LIMIT = 4000
 """Characters of a log that a prompt gets at most."""
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PROGRESS = re.compile(r"\d+%\|.*\||\d+/\d+ \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
-_WARNING = re.compile(r"^\S*:\d+: \w*Warning: |^\s*warnings\.warn\(")
+_WARNING = re.compile(r"^[^:]*:\d+: \w*Warning: |^\s*warnings\.warn\(")
 _FRAME = re.compile(r'^\s+File "([^"]+)", line \d+')
 _TRACEBACK = "Traceback (most recent call last):"
 
 
 def clean(text: str) -> list[str]:
     """Lines of a log as a person would have seen them, without progress bars and warnings."""
-    lines = (line.rsplit("\r", 1)[-1] for line in _ANSI.sub("", text).replace("\r\n", "\n").split("\n"))
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1] for line in _ANSI.sub("", text).split("\n"))
     return [
         _CONTROL.sub("", line.rstrip()) for line in lines if not _PROGRESS.search(line) and not _WARNING.search(line)
     ]
@@ -46,7 +46,7 @@ def _own_frames(lines: list[str], root: str) -> Iterable[str]:
     for line in lines:
         frame = _FRAME.match(line)
         if frame:
-            inside = frame[1].startswith(root) or not frame[1].startswith("/")
+            inside = frame[1].startswith(root.rstrip("/") + "/") or not frame[1].startswith(("/", "<frozen"))
             skipped += not inside
         elif not line.startswith(" "):
             if skipped:

@@ -44,5 +44,9 @@ def holder(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        return int(path.read_text() or "0")
+        number = path.read_text()
+        if number:
+            return int(number)
+        time.sleep(0.005)  # taken a moment ago, the number is being written
+        return holder(path)
     return None

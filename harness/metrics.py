@@ -17,6 +17,8 @@ from typing import Any
 from harness.errors import MetricsError
 from harness.records import Scores
 
+LARGEST = 1e150
+"""A metric beyond this is taken for what it is: a training that diverged."""
 SIZE_LIMIT = 16 * 2**20
 """Bytes of final_info.json that are read at most."""
 
@@ -39,6 +41,7 @@ def read(path: Path, wanted: Collection[str], seeds: int) -> Scores:
         if path.stat().st_size > SIZE_LIMIT:
             raise MetricsError(f"{path.name} is larger than {SIZE_LIMIT >> 20} MiB")
         content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # names that are no text (lone surrogates) are refused
     except FileNotFoundError as error:
         raise MetricsError(f"the script ended without writing {path.parent.name}/{path.name}") from error
     except (ValueError, OSError, RecursionError) as error:
@@ -71,7 +74,8 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A number small enough that the square of it is one too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:

@@ -35,15 +35,19 @@ class Completed:
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for generated code: the few variables it needs and `extra`, nothing else."""
-    kept = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
+    kept = {
+        k: v for k, v in os.environ.items() if k in PASSED_ON or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
+    }
     return {**kept, **(extra or {})}
 
 
 def secrets() -> list[str]:
     """Values in this process's environment that look like credentials, longest first."""
-    marks = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-    values = {v for k, v in os.environ.items() if any(mark in k.upper() for mark in marks) and len(v) >= 8}
-    return sorted(values, key=len, reverse=True)
+    return sorted({v for k, v in os.environ.items() if _secret(k) and len(v) >= 8}, key=len, reverse=True)
+
+
+def _secret(name: str) -> bool:
+    return any(mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "JWT"))
 
 
 def hide_own_memory() -> None:
@@ -102,6 +106,11 @@ class Child:
             return self._popen.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             return None
+
+    def terminate(self) -> None:
+        """Ask the process to end, if it has not ended yet."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
 
 
 def adopt_orphans() -> None:

@@ -69,6 +69,7 @@ class Watch:
         self.peak = 0
         self._deadline = started + job.timeout
         self._written = 0
+        self._full = False
         self._next_sample = started
 
     def until_end(self, child: process.Child) -> tuple[Ending, int | None]:
@@ -96,7 +97,8 @@ class Watch:
         room = LOG_LIMIT - self._written
         log.write(chunk[:room])
         self._written += len(chunk[:room])
-        if len(chunk) > room > 0:
+        if len(chunk) > room and not self._full:
+            self._full = True
             log.write(b"\n[the log ends here: the run printed more than 64 MiB]\n")
         return True
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from importlib import import_module, metadata
 from typing import Any
 
-from harness.errors import UnknownName
+from harness.errors import UnknownName, UserError
+
+METHODS = {"agent": ("check", "edit", "close"), "executor": ("submit",)}
+"""What a plug-in must have."""
 
 
 def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
@@ -31,6 +34,10 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
 def _load(what: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownName(what, place, [f"package.module:Class ({error})"]) from error
+        found = getattr(import_module(module), attribute)
+    except Exception as error:  # a plug-in may fail in any way while it is imported
+        raise UserError(f"cannot load the {what} {place}: {type(error).__name__}: {error}") from error
+    lacking = [name for name in METHODS[what] if not callable(getattr(found, name, None))]
+    if lacking:
+        raise UserError(f"{place} is no {what}: it has no method {lacking[0]}")
+    return found

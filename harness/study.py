@@ -180,13 +180,9 @@ class Study:
         """Hold the edit against every check, cheapest first."""
         turn = self.current_turn
         self.workspace.restore(turn.tree)
-        self.happened(
-            EditChecked(
-                turn=turn.turn,
-                findings=first_findings(self.checks(turn), self.workspace),
-                digest=self.workspace.executed_digest(),
-            )
-        )
+        digest = self.workspace.executed_digest()
+        findings = first_findings(self.checks(turn), self.workspace)
+        self.happened(EditChecked(turn=turn.turn, findings=findings, digest=digest))
 
     def checks(self, turn: TurnEnded) -> list[Check]:
         checks: list[Check] = [NoOpCheck(self.history.digests)] if turn.replicate_of is None else []
@@ -243,11 +239,9 @@ class Study:
 
     def untampered(self, launched: AttemptLaunched, trial: Trial) -> Trial:
         """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
-        after = self.workspace.snapshot()
-        if after == launched.tree:
+        touched = self.workspace.put_back(launched.tree)
+        if not touched:
             return trial
-        touched = ", ".join(change.path for change in self.workspace.changes(launched.tree, after))
-        self.workspace.restore(launched.tree)
         message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
         return Trial("tampered", trial.seconds, trial.peak_memory, message)
 
@@ -320,6 +314,7 @@ class Study:
             return
         job = self.paths.job(f"plot-turn_{len(self.history.turns)}")
         wrong = self.launcher.plot(self.paths.root, job, self.paths.plots, self.ticker("plot.py"))
+        self.workspace.restore(self.history.tree)
         self.happened(PlotsDrawn(files=tuple(sorted(p.name for p in self.paths.plots.iterdir())), message=wrong))
 
     def ending(self) -> StudyStopped:

@@ -25,11 +25,13 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def _quantity(text: str, units: tuple[str, ...]) -> float:
-    match = re.fullmatch(rf"([0-9.]+)\s*({'|'.join(units)})", text)
+    match = re.fullmatch(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})", text)
     if match is None:
         raise ValueError(
             f"{text!r} is no quantity; write a number and one of {', '.join(units)}, such as 20{units[-1]}"
         )
+    if not float(match[1]):
+        raise ValueError(f"{text!r} is nothing; give a quantity above 0")
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -37,6 +39,12 @@ def _file_name(text: str) -> str:
     if text.startswith("/") or ".." in PurePosixPath(text).parts:
         raise ValueError(f"{text!r} leaves the template's folder")
     return text
+
+
+def _command(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if not any("{out_dir}" in part for part in parts[1:]):
+        raise ValueError("the command must have an argument with {out_dir} in it")
+    return parts
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
@@ -62,7 +70,7 @@ class About(Record):
 class RunSpec(Record):
     """`[run]`"""
 
-    command: tuple[str, ...] = ("python", "experiment.py", "--out_dir={out_dir}")
+    command: Annotated[tuple[str, ...], AfterValidator(_command)] = ("python", "experiment.py", "--out_dir={out_dir}")
     python: str = "auto"
     """"auto": the harness's own interpreter; else the path of one."""
     timeout: Duration = "20m"
@@ -160,8 +168,8 @@ class Template:
         for name in (*about.editable, *about.protected):
             if not (folder / name).is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
-        for name in about.include:
-            if not (folder / name).is_file():
+        for name, path in self._included.items():
+            if not path.is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
 
     @property
@@ -173,9 +181,13 @@ class Template:
         """Every file of a study of this template: name in the study → where it is now."""
         about = self.manifest.template
         own = {name: self.folder / name for name in (*about.editable, *about.protected)}
-        included = {Path(name).name: self.folder / name for name in about.include}
-        pinned_already = {n: self.folder / n for n in included if not included[n].exists()}
-        return {**own, **included, **pinned_already}
+        return {**own, **self._included}
+
+    @property
+    def _included(self) -> dict[str, Path]:
+        """Shared modules: name in the study → where it is. A pinned template has them beside its own files."""
+        named = {Path(name).name: self.folder / name for name in self.manifest.template.include}
+        return {name: path if path.is_file() else self.folder / name for name, path in named.items()}
 
     @cached_property
     def protected(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"
-EXCLUDED = (".harness/", "run_*/", "plots/", "__pycache__/", "*.pyc")
-"""Never in git by themselves. A run's final_info.json is added by name."""
+KEPT = (".harness", "run_[0-9]*", "plots")
+"""What the runs and the harness write: never in git by itself, never cleaned away."""
+RESULT = re.compile(r"run_\d+/(final_info|verified)\.json")
+"""Results are committed by name, with the code that made them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Lab:
         _call(self._git, "init", "--quiet", "--bare", "--initial-branch=studies", str(self.path))
         _call(self._git, "config", "gc.auto", "0")
         (self.path / "info").mkdir(exist_ok=True)
-        (self.path / "info" / "exclude").write_text("\n".join(EXCLUDED) + "\n")
+        (self.path / "info" / "exclude").write_text("".join(f"/{name}/\n" for name in KEPT) + "__pycache__/\n*.pyc\n")
 
     def resolve(self, study: str, run: str) -> str:
         """The commit of a study's run: a number, or "template" for where the study began."""
@@ -96,7 +99,7 @@ class Lab:
     def diff(self, first: str, second: str, *, color: bool, stat: bool) -> str:
         """Unified diff between two commits, results left out."""
         options = [f"--color={'always' if color else 'never'}", *(["--stat"] if stat else [])]
-        return _call(self._git, "diff", *options, first, second, "--", ".", ":(exclude)run_*")
+        return _call(self._git, "diff", *options, first, second, "--", ".", ":(exclude,glob)run_[0-9]*/**")
 
     def head(self, study: str) -> str:
         return _call(self._git, "rev-parse", "--verify", f"refs/heads/{study}")
@@ -152,8 +155,7 @@ class Workspace:
     def restore(self, tree: str) -> None:
         """Make the worktree hold exactly `tree`; outputs and `.harness` stay."""
         _call(self._git, "read-tree", "--reset", "-u", tree)
-        kept = [f"--exclude={pattern}" for pattern in (".harness", "run_*", "plots")]
-        _call(self._git, "clean", "-ffdxq", *kept)
+        _call(self._git, "clean", "-ffdxq", *(f"--exclude=/{name}/" for name in KEPT))
         self._mend_git_file()
 
     def _mend_git_file(self) -> None:
@@ -172,7 +174,15 @@ class Workspace:
         for head, path in zip(parts[::2], parts[1::2], strict=False):
             _, mode, _, _, status = head.lstrip(":").split(" ")
             found.append(Change(path, status, mode))
-        return [c for c in found if not c.path.startswith("run_")]
+        return [c for c in found if not RESULT.fullmatch(c.path)]
+
+    def put_back(self, tree: str) -> str:
+        """Undo whatever differs from `tree`; the names of the files that did, or an empty string."""
+        after = self.snapshot()
+        if after == tree:
+            return ""
+        self.restore(tree)
+        return ", ".join(change.path for change in self.changes(tree, after))
 
     def patch(self, before: str, after: str) -> str:
         return _call(self._git, "diff", "--no-color", before, after)
@@ -200,7 +210,7 @@ class Workspace:
         for path in sorted(
             _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
         ):
-            if path and self.template.executed(path) and not path.startswith("run_"):
+            if path and self.template.executed(path) and not RESULT.fullmatch(path):
                 sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
         return sha.hexdigest()
 

@@ -42,7 +42,7 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller decides what Ctrl-C means
     _log_to(Path(config["private"]) / "agent" / "aider.log")
     requests = _requests(pipe)
-    session = Session(config, lambda message: pipe.send_bytes(json.dumps(message).encode()))
+    session = Session(config, lambda message: pipe.send_bytes(_text(message)))
     while True:
         request = requests.get()
         try:
@@ -52,6 +52,11 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
         except Exception as error:  # the process boundary: the controller gets one line, the log the rest
             traceback.print_exc()
             session.tell({"crashed": f"{type(error).__name__}: {error}"})
+
+
+def _text(message: dict[str, Any]) -> bytes:
+    """A message as JSON; what a model said that is no text (lone surrogates) becomes a question mark."""
+    return json.dumps(message, ensure_ascii=False).encode(errors="replace")
 
 
 def _log_to(path: Path) -> None:

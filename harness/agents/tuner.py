@@ -43,11 +43,11 @@ class TunerAgent:
         if not space:
             raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
         path = workspace.root / SCRIPT
-        source = path.read_text(encoding="utf-8")
+        source = path.read_bytes().decode()
         defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
         trial = _study(template, defaults, instruction.history).ask(_distributions(space))
         values = {name: _short(value) for name, value in trial.params.items()}
-        path.write_text(with_constants(source, values), encoding="utf-8")
+        path.write_bytes(with_constants(source, values).encode())
         return Reply(text=", ".join(f"{name} = {value!r}" for name, value in values.items()))
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ def _study(template: Template, defaults: Mapping[str, Any], history: History) ->
     distributions = _distributions(template.manifest.search_space)
     sampler = optuna.samplers.TPESampler(seed=SEED, n_startup_trials=4, multivariate=True)
     study = optuna.create_study(direction=direction, sampler=sampler)
-    if all(distributions[name]._contains(distributions[name].to_internal_repr(v)) for name, v in defaults.items()):
+    if all(_allows(distributions[name], value) for name, value in defaults.items()):
         baseline = _primary(history.begun.baseline, primary)
         study.add_trial(optuna.trial.create_trial(params=dict(defaults), distributions=distributions, value=baseline))
     for value in _values(history, primary):
@@ -75,6 +75,14 @@ def _study(template: Template, defaults: Mapping[str, Any], history: History) ->
         else:
             study.tell(trial, value)
     return study
+
+
+def _allows(distribution: Any, value: Any) -> bool:
+    """Whether the template's own value lies in the space; only then can Optuna learn from the baseline."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (TypeError, ValueError):
+        return False
 
 
 def _values(history: History, primary: str) -> list[float | None]:
@@ -124,7 +132,7 @@ def with_constants(source: str, values: Mapping[str, Any]) -> str:
         starts.append(starts[-1] + len(line))
     raw = source.encode()
     nodes = _value_nodes(source, values)
-    for name, node in sorted(nodes.items(), key=lambda item: -item[1].lineno):
+    for name, node in sorted(nodes.items(), key=lambda item: (-item[1].lineno, -item[1].col_offset)):
         first = starts[node.lineno - 1] + node.col_offset
         last = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         raw = raw[:first] + repr(values[name]).encode() + raw[last:]

@@ -22,7 +22,11 @@ class SmokeCheck:
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         paths = StudyPaths(workspace.root)
         out_dir = paths.job(self.name) / "out"
+        before = workspace.snapshot()
         trial = self.launcher.smoke(workspace.root, paths.job(self.name), out_dir, self.tick)
+        touched = workspace.put_back(before)
+        if touched:
+            return (Finding(check="smoke", message=f"the tiny trial run changed files of the study: {touched}"),)
         if trial.outcome == "ok":
             return ()
         return (Finding(check="smoke", message=f"the tiny trial run failed ({trial.outcome}):\n{trial.message}"),)

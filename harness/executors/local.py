@@ -33,6 +33,7 @@ class LocalHandle:
     def __init__(self, job: Job, runner: process.Child | None) -> None:
         self._job = job
         self._runner = runner
+        self._cancelled = False
 
     def wait(self, seconds: float) -> JobResult | None:
         if self._runner is not None:
@@ -40,12 +41,17 @@ class LocalHandle:
         else:
             ended = _ended_within(self._job, seconds)
         result = JobResult.load(self._job)
+        if result is None and ended and self._cancelled:
+            return JobResult("cancelled", None, 0.0, 0)
         if result is None and ended:
             return JobResult("not-started", None, 0.0, 0, "the runner died without a result")
         return result
 
     def cancel(self) -> None:
-        if runner := lock.holder(self._job.lock):
+        self._cancelled = True
+        if self._runner is not None:
+            self._runner.terminate()
+        elif runner := lock.holder(self._job.lock):
             process.terminate(runner)
 
 

@@ -61,7 +61,7 @@ def read_recording(path: Path) -> list[RecordedCall]:
         UserError: the file does not exist or a line is not such an object.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recording {path}: {error}") from error
     calls = []
@@ -73,16 +73,14 @@ def read_recording(path: Path) -> list[RecordedCall]:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {number}: no recorded call (prompt, reply, usage): {error}") from error
-    if not calls:
-        raise UserError(f"{path} holds no recorded call")
     return calls
 
 
 def append_to_recording(path: Path, call: Call, kept: int) -> None:
     """Add a call to a recording that should hold `kept` calls; what a dead controller left beyond them is cut off."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:kept] if path.exists() else []
+    lines = path.read_text(encoding="utf-8").split("\n")[:kept] if path.exists() else []
     row = {"prompt": call.prompt, "reply": call.reply, "usage": call.usage.model_dump()}
-    path.write_text("".join(lines) + json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text("\n".join([*lines, json.dumps(row, ensure_ascii=False), ""]), encoding="utf-8")
 
 
 def difference(recorded: str, now: str) -> str:
