@@ -24,7 +24,10 @@ def held(path: Path) -> Iterator[bool]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield True
+        try:
+            yield True
+        finally:
+            lock.truncate(0)
 
 
 def _taken(lock: IO[str]) -> bool:
