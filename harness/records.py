@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Scores = dict[str, dict[str, tuple[float, ...]]]
 """dataset → metric → one value per seed."""
@@ -25,9 +25,9 @@ class Record(BaseModel):
 class Idea(Record):
     """What the researcher wants tried."""
 
-    title: str = Field(min_length=1, max_length=300)
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
     """One line, shown wherever the study is listed."""
-    prompt: str = Field(min_length=1, max_length=100_000)
+    prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
     """The whole text given to the agent. It is only ever text: never a command."""
     hypotheses: tuple[str, ...] = ()
     """What the researcher expects, so that the notes can answer it."""

@@ -1,4 +1,4 @@
-"""Do two performances of the same study agree? Layer 1: pure."""
+"""Do two performances of the same study agree? Layer 2: it needs the template."""
 
 from __future__ import annotations
 

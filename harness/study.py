@@ -39,6 +39,7 @@ from harness.events import (
     TurnStarted,
     TurnStatus,
 )
+from harness.excerpt import clean
 from harness.history import History
 from harness.journal import Journal
 from harness.launch import Launcher, Trial
@@ -156,9 +157,7 @@ class Study:
         replicate = None if problems or changed else self.replicate_asked(reply.text)
         if replicate is not None:
             status, after = "replicate", self.workspace.tree_of_run(replicate)
-        said = next(
-            (line.strip() for line in reply.text.splitlines() if " " in line.strip() and "<<<<" not in line), ""
-        )[:200]
+        said = next((line.strip() for line in clean(reply.text) if " " in line.strip() and "<<<<" not in line), "")
         return TurnEnded(
             turn=turn,
             purpose=purpose,
@@ -166,7 +165,7 @@ class Study:
             tree=after if status in ("edited", "replicate") else before,
             changed=changed,
             problems=problems,
-            said=said,
+            said=said[:200],
             replicate_of=replicate,
         )
 

@@ -274,10 +274,17 @@ def read_idea(template: Template, text: str) -> Idea:
     listed = template.ideas()
     if text in listed:
         return _idea_file(template, listed[text])
-    if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text):
+    if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text) or _is_file(text):
         return _idea_file(template, Path(text))
     title = text.strip().splitlines()[0][:120] if text.strip() else ""
     return _idea(template, {"title": title, "prompt": text}, "the idea")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a NUL in it: an idea, then
+        return False
 
 
 def _idea_file(template: Template, path: Path) -> Idea:
@@ -294,6 +301,8 @@ def _idea_file(template: Template, path: Path) -> Idea:
 def _parse(path: Path, text: str) -> Any:
     import json
 
+    if path.suffix not in (".json", ".toml"):
+        raise IdeaError(f"{path} is neither .toml nor .json; an idea file has a title and a prompt")
     try:
         return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
