@@ -87,9 +87,9 @@ class StudyPaths:
     def recording(self) -> Path:
         return self.private / "recording.jsonl"
 
-    @property
-    def conversation(self) -> Path:
-        return self.private / "conversation.json"
+    def conversation(self, calls: int) -> Path:
+        """What agent and model have said to each other after that many model calls that count."""
+        return self.private / "conversation" / f"{calls:04d}.json"
 
     @property
     def agent(self) -> Path:

@@ -24,6 +24,7 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 import psutil
+
 from harness.cli import main
 from harness.events import AnyEvent, AttemptEnded, AttemptLaunched, EditChecked, StudyStopped, TurnEnded
 from harness.history import History
@@ -215,7 +216,7 @@ class Project:
     def resume(self, *options: str, name: str = "s") -> Study:
         return self.study(name, self.harness("resume", name, *options))
 
-    def study(self, name: str = "s", said: Said = Said(0, "", "")) -> Study:  # noqa: B008  # frozen
+    def study(self, name: str = "s", said: Said = Said(0, "", "")) -> Study:
         return Study(StudyPaths(self.root / "runs" / name), said)
 
     def change_template(self, file: str, before: str, after: str) -> None:

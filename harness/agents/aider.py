@@ -53,7 +53,7 @@ class AiderAgent:
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         setup = self._setup
         if self._worker is None:
-            conversation = setup.paths.conversation
+            conversation = setup.paths.conversation(setup.calls)
             messages = json.loads(conversation.read_text()) if conversation.exists() else {}
             limits = {"timeout": setup.timeout, "retries": setup.retries}
             place = {"root": str(workspace.root), "private": str(setup.paths.private)}
@@ -75,7 +75,7 @@ class AiderAgent:
             elif "failed" in message:
                 raise ModelFailed(f"the model {self._setup.model} could not be called: {message['failed']}")
             else:
-                write_json(self._setup.paths.conversation, message["messages"])
+                write_json(self._setup.paths.conversation(message["calls"]), message["messages"])
                 return Reply.model_validate(message["reply"])
 
     def _patience(self) -> float | None:

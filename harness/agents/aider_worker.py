@@ -108,7 +108,7 @@ class Session:
             raise gateway.CallFailed("aider made no model call (the prompt may exceed the model's context)")
         messages = {"done": coder.done_messages, "cur": coder.cur_messages}
         reply = {"text": coder.partial_response_content or "", "problems": problems}
-        self.tell({"reply": reply, "messages": messages})
+        self.tell({"reply": reply, "messages": messages, "calls": self._calls})
 
     def _called(self, call: Call, messages: list[dict[str, Any]]) -> None:
         self._calls += 1

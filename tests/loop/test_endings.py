@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.events import PlotsDrawn
 from lab import DONE, NEARER, Project, edit, in_real_runs, notes, scale
+
+from harness.events import PlotsDrawn
 
 
 def test_a_study_whose_first_reply_is_all_completed_fails_and_says_so(project: Project) -> None:
