@@ -27,6 +27,7 @@ from harness.journal import Journal, read
 from harness.launch import Launcher
 from harness.paths import ProjectPaths, StudyPaths
 from harness.records import Budget, Call, Idea
+from harness.strategies import BUILT_IN as STRATEGIES
 from harness.study import Study, Watcher
 from harness.template import Template
 from harness.workspace import Lab, Workspace
@@ -56,6 +57,7 @@ class Order:
     budget: Budget
     agent: str
     model: str
+    strategy: str = "last"
     name: str = ""
     start: str = ""
     """`study/run_k`, when the study goes on from another study's run."""
@@ -101,6 +103,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order:
         idea=order.idea,
         agent=order.agent,
         model=order.model,
+        strategy=order.strategy,
         budget=order.budget,
         seeds=chosen.manifest.run.seeds,
         commit=commit,
@@ -191,6 +194,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             workspace=Workspace(Lab(project.lab), paths.root, pinned),
             journal=journal,
             agent=agent,
+            strategy=seams.find("strategy", begun.strategy, STRATEGIES)(),
             launcher=Launcher(pinned, executor, paths.pinned, begun.pinned, means.sandboxed),
             watcher=watcher,
             same_machine=begun.baseline_machine == baselines.machine(),

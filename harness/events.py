@@ -30,6 +30,7 @@ class StudyStarted(Event):
     idea: Idea
     agent: str
     model: str = ""
+    strategy: str = "last"
     budget: Budget
     seeds: tuple[int, ...]
     commit: str
@@ -59,6 +60,8 @@ class TurnStarted(Event):
     purpose: Purpose
     why: str = ""
     """For a "finish" turn: why the runs are over."""
+    base: int | None = None
+    """The run whose code the agent goes on from, if that is not the last one."""
 
 
 class ModelCalled(Event):

@@ -191,6 +191,11 @@ class History:
         """Run numbers that are used up: measured or given up."""
         return sum(1 for r in self.runs.values() if r.recorded and (r.measured or r.recorded.abandoned))
 
+    @property
+    def just_measured(self) -> bool:
+        """The last thing that happened is that a run gave its result."""
+        return bool(self.news) and isinstance(self.news[-1], Recorded) and bool(self.news[-1].comparisons)
+
     def next_attempt(self) -> tuple[int, int]:
         """Number of the run and of the attempt that the next launch will be."""
         run = self.spent_runs + 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import UnknownName, UserError
 
-METHODS = {"agent": ("check", "edit", "close"), "executor": ("submit",)}
+METHODS = {"agent": ("check", "edit", "close"), "executor": ("submit",), "strategy": ("base",)}
 """What a plug-in must have."""
 
 
@@ -16,7 +16,7 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
     """The class for `name`.
 
     Args:
-        what: the seam: "agent", "executor"; entry points are looked up in the group `harness.<what>s`.
+        what: the seam: "agent", "executor", "strategy"; entry points are looked up in the group `harness.<what>`.
 
     Raises:
         UnknownName: nothing answers to the name; lists what does.
@@ -25,7 +25,7 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
         return _load(what, built_in[name])
     if ":" in name:
         return _load(what, name)
-    plugged = {point.name: point.value for point in metadata.entry_points(group=f"harness.{what}s")}
+    plugged = {point.name: point.value for point in metadata.entry_points(group=f"harness.{what}")}
     if name in plugged:
         return _load(what, plugged[name])
     raise UnknownName(what, name, [*built_in, *plugged])

@@ -46,6 +46,7 @@ from harness.launch import Launcher, Trial
 from harness.models import append_to_recording
 from harness.paths import StudyPaths
 from harness.records import Call, Comparison, Purpose, Reply, write_whole
+from harness.strategies import Strategy
 from harness.template import Template
 from harness.workspace import Workspace
 
@@ -73,6 +74,7 @@ class Study:
     workspace: Workspace
     journal: Journal
     agent: Agent
+    strategy: Strategy
     launcher: Launcher
     watcher: Watcher
     same_machine: bool
@@ -131,13 +133,14 @@ class Study:
 
     def ask(self, purpose: Purpose) -> None:
         """Prompt the agent; keep its edit whole, or nothing of it."""
-        before = self.history.tree
+        base = self.strategy.base(self.history) if purpose == "next" and self.history.just_measured else None
+        before = self.history.tree if base is None else self.workspace.with_code_of(base, self.history.tree)
         self.workspace.restore(before)
         turn = len(self.history.turns) + 1
-        text = self.prompt(purpose)
+        text = self.prompt(purpose, base)
         write_whole(self.paths.prompt(turn), text)
         why = budget.enough(self.budget, self.history) if purpose == "finish" else ""
-        self.happened(TurnStarted(turn=turn, purpose=purpose, why=why))
+        self.happened(TurnStarted(turn=turn, purpose=purpose, why=why, base=base))
         reply = self.agent.edit(Instruction(purpose, text, self.history), self.workspace)
         self.happened(self.settled(turn, purpose, before, reply))
 
@@ -156,7 +159,7 @@ class Study:
             status = "done" if prompts.DONE in reply.text else "nothing"
         replicate = None if problems or changed else self.replicate_asked(reply.text)
         if replicate is not None:
-            status, after = "replicate", self.workspace.tree_of_run(replicate)
+            status, after = "replicate", self.workspace.with_code_of(replicate, before)
         said = next((line.strip() for line in clean(reply.text) if " " in line.strip() and "<<<<" not in line), "")
         return TurnEnded(
             turn=turn,
@@ -322,13 +325,13 @@ class Study:
             return StudyStopped(status="failed", reason=f"no run gave a result: {why}")
         return StudyStopped(status="done", reason=why)
 
-    def prompt(self, purpose: Purpose) -> str:
+    def prompt(self, purpose: Purpose, base: int | None = None) -> str:
         """The instruction for the agent's next turn, with nothing in it that looks like one of our keys."""
         left = budget.left(self.budget, self.history)
         if purpose == "start":
             text = prompts.start(self.history, self.brief(), left)
         elif purpose == "next":
-            text = prompts.following(self.history, left)
+            text = prompts.following(self.history, left, base)
         else:
             text = prompts.finish(self.history, left, budget.enough(self.budget, self.history))
         for secret in process.secrets():

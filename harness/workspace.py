@@ -214,9 +214,11 @@ class Workspace:
                 sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
         return sha.hexdigest()
 
-    def tree_of_run(self, run: int) -> str:
-        """The git tree of a run's code."""
-        return self._lab.tree_of(self._lab.resolve(self.study, str(run)))
+    def with_code_of(self, run: int, tree: str) -> str:
+        """A tree with the code of an earlier run and every result that `tree` holds."""
+        self.restore(self._lab.tree_of(self._lab.resolve(self.study, str(run))))
+        _call(self._git, "checkout", tree, "--", ":(glob)run_[0-9]*/**")
+        return self.snapshot()
 
 
 def _meaning(path: Path) -> str:

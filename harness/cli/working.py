@@ -43,6 +43,9 @@ def run(
     max_hours: Annotated[float | None, typer.Option(help="Hours of wall-clock time.")] = None,
     name: Annotated[str, typer.Option(help="Name of the study (one idea only).")] = "",
     start: Annotated[str, typer.Option("--from", help="STUDY/run_K to go on from.")] = "",
+    strategy: Annotated[
+        str, typer.Option(help="What the next run starts from: last, best, or package.module:Class.")
+    ] = "last",
     executor: ExecutorName = "local",
     sandbox: Sandbox = True,
     model_timeout: Timeout = 600.0,
@@ -50,7 +53,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, models, records
+    from harness import baseline, models, records, strategies
     from harness import template as templates
     from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.errors import IdeaError, UserError
@@ -61,6 +64,7 @@ def run(
     chosen = templates.load(here.templates, template)
     worker = agent_class(agent)
     find("executor", executor, BUILT_IN)
+    find("strategy", strategy, strategies.BUILT_IN)
     budget = _budget(
         runs=max_runs, attempts=attempts, fixes=max_fixes, dollars=max_dollars, tokens=max_tokens, hours=max_hours
     )
@@ -75,7 +79,7 @@ def run(
     stored = baseline.load(here.baselines, chosen)
     used = "" if agent == "tuner" else models.choose(model)
     worker.check(used, priced=budget.dollars is not None)
-    orders = [Order(chosen, stored, i, budget, agent, used, check_name(name), start) for i in ideas]
+    orders = [Order(chosen, stored, i, budget, agent, used, strategy, check_name(name), start) for i in ideas]
     means = Means(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(_work_all(here, [lambda o=o: begin(here, o) for o in orders], means, as_json))
 
@@ -124,7 +128,15 @@ def replay(
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
     order = Order(
-        pinned, baseline.load(here.baselines, pinned), begun.idea, begun.budget, begun.agent, model, name, begun.parent
+        pinned,
+        baseline.load(here.baselines, pinned),
+        begun.idea,
+        begun.budget,
+        begun.agent,
+        model,
+        begun.strategy,
+        name,
+        begun.parent,
     )
     paths = begin(here, order)
     stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)

@@ -29,9 +29,9 @@ def start(history: History, brief: dict[str, Any], left: Left) -> str:
     )
 
 
-def following(history: History, left: Left) -> str:
-    """What happened since the last prompt, and what may be done now."""
-    return _render("next.j2", left=left, done=DONE, **_news(history))
+def following(history: History, left: Left, base: int | None = None) -> str:
+    """What happened since the last prompt, and what may be done now. `base`: the run whose code was put back."""
+    return _render("next.j2", left=left, done=DONE, base=base, **_news(history))
 
 
 def finish(history: History, left: Left, why: str) -> str:
