@@ -30,6 +30,12 @@ def last_line(text: str) -> str:
     )
 
 
+def first_sentence(reply: str) -> str:
+    """The first line of prose in what an agent said, without its edits; at most 200 characters."""
+    prose = re.sub(r"^```.*?^```|^<{5,9} SEARCH.*?^>{5,9} REPLACE", "", reply, flags=re.DOTALL | re.MULTILINE)
+    return next((line.strip() for line in clean(prose) if " " in line.strip()), "")[:200]
+
+
 def failure(log: str, root: str) -> str:
     """What to tell of a failed run: the last traceback, cut to the frames in `root`; else the end of the log."""
     lines = clean(log)

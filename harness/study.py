@@ -39,7 +39,7 @@ from harness.events import (
     TurnStarted,
     TurnStatus,
 )
-from harness.excerpt import clean
+from harness.excerpt import first_sentence
 from harness.history import History
 from harness.journal import Journal
 from harness.launch import Launcher, Trial
@@ -160,7 +160,6 @@ class Study:
         replicate = None if problems or changed else self.replicate_asked(reply.text)
         if replicate is not None:
             status, after = "replicate", self.workspace.with_code_of(replicate, before)
-        said = next((line.strip() for line in clean(reply.text) if " " in line.strip() and "<<<<" not in line), "")
         return TurnEnded(
             turn=turn,
             purpose=purpose,
@@ -168,7 +167,7 @@ class Study:
             tree=after if status in ("edited", "replicate") else before,
             changed=changed,
             problems=problems,
-            said=said[:200],
+            said=first_sentence(reply.text),
             replicate_of=replicate,
         )
 
@@ -250,6 +249,7 @@ class Study:
     def record(self) -> None:
         """Commit the edit with what came of it, and judge it if it gave a result."""
         history, turn = self.history, self.current_turn
+        self.workspace.restore(turn.tree)
         if turn.purpose == "finish":
             self.commit(Recorded(turn=turn.turn, outcome="notes", commit=""), turn.at)
         elif history.launched is None:

@@ -99,7 +99,7 @@ class Lab:
     def diff(self, first: str, second: str, *, color: bool, stat: bool) -> str:
         """Unified diff between two commits, results left out."""
         options = [f"--color={'always' if color else 'never'}", *(["--stat"] if stat else [])]
-        return _call(self._git, "diff", *options, first, second, "--", ".", ":(exclude,glob)run_[0-9]*/**")
+        return _readable(_call(self._git, "diff", *options, first, second, "--", ".", ":(exclude,glob)run_[0-9]*/**"))
 
     def head(self, study: str) -> str:
         return _call(self._git, "rev-parse", "--verify", f"refs/heads/{study}")
@@ -146,7 +146,12 @@ class Workspace:
 
     def snapshot(self, results: Iterable[str] = ()) -> str:
         """The git tree of the worktree as it is now, with the named ignored files added."""
-        _call(self._git, "add", "--all", ".")
+        try:
+            _call(self._git, "add", "--all", ".")
+        except WorkspaceError:  # a repository without a commit inside the worktree: make it a plain folder
+            for nested in self.root.glob("*/**/.git"):
+                shutil.rmtree(nested) if nested.is_dir() else nested.unlink()
+            _call(self._git, "add", "--all", ".")
         named = [name for name in results if (self.root / name).is_file()]
         if named:
             _call(self._git, "add", "--force", "--", *named)
@@ -173,7 +178,7 @@ class Workspace:
         found = []
         for head, path in zip(parts[::2], parts[1::2], strict=False):
             _, mode, _, _, status = head.lstrip(":").split(" ")
-            found.append(Change(path, status, mode))
+            found.append(Change(_readable(path), status, mode))
         return [c for c in found if not RESULT.fullmatch(c.path)]
 
     def put_back(self, tree: str) -> str:
@@ -185,7 +190,7 @@ class Workspace:
         return ", ".join(change.path for change in self.changes(tree, after))
 
     def patch(self, before: str, after: str) -> str:
-        return _call(self._git, "diff", "--no-color", before, after)
+        return _readable(_call(self._git, "diff", "--no-color", before, after))
 
     def commit(self, tree: str, parent: str, message: str, at: float) -> str:
         """Commit `tree` on the study's branch. The same arguments give the same commit, so it can be done again."""
@@ -227,6 +232,11 @@ def _meaning(path: Path) -> str:
         return ast.dump(ast.parse(content)) if path.suffix == ".py" else content.hex()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return content.hex()
+
+
+def _readable(text: str) -> str:
+    """Text that can be printed and stored: bytes that were no UTF-8 become a question mark."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _call(command: git.Git, *arguments: str) -> str:

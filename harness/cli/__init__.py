@@ -7,6 +7,7 @@ Each command imports what it needs when it is called, so that reading commands s
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 import click
@@ -17,6 +18,8 @@ from harness.errors import HarnessError
 
 def main() -> None:
     """Entry point of the `harness` command."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]  # set by a git hook that calls us, they would lead our git into its repository
     gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
     from harness.cli import reading, upkeep, working  # noqa: F401  # each registers its commands
 

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from harness.errors import UnknownName, UserError
-from harness.records import Call, Usage
+from harness.records import Call, Usage, write_whole
 
 REPLAY = "replay:"
 MANUAL = "manual"
@@ -78,9 +78,10 @@ def read_recording(path: Path) -> list[RecordedCall]:
 
 def append_to_recording(path: Path, call: Call, kept: int) -> None:
     """Add a call to a recording that should hold `kept` calls; what a dead controller left beyond them is cut off."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:kept] if path.exists() else []
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
     row = {"prompt": call.prompt, "reply": call.reply, "usage": call.usage.model_dump()}
-    path.write_text("\n".join([*lines, json.dumps(row, ensure_ascii=False), ""]), encoding="utf-8")
+    whole = [line for line in lines if line][:kept]
+    write_whole(path, "\n".join([*whole, json.dumps(row, ensure_ascii=False), ""]))
 
 
 def difference(recorded: str, now: str) -> str:
