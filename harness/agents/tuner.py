@@ -159,6 +159,6 @@ def _value_nodes(source: str, names: Mapping[str, Any]) -> dict[str, ast.expr]:
 def _is_literal(node: ast.expr) -> bool:
     try:
         ast.literal_eval(node)
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return True

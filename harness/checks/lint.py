@@ -26,7 +26,17 @@ class LintCheck:
 
 def lint(folder: Path) -> tuple[Finding, ...]:
     """ruff's fatal findings in a folder."""
-    argv = [tool("ruff"), "check", "--isolated", "--no-cache", "--select", FATAL, "--output-format", "json"]
+    argv = [
+        tool("ruff"),
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--no-respect-gitignore",
+        "--select",
+        FATAL,
+        "--output-format",
+        "json",
+    ]
     argv += ["--ignore-noqa", "--exclude", ".harness,run_*,plots", "."]
     done = process.run(argv, cwd=folder)
     if done.code not in (0, 1):

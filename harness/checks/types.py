@@ -45,7 +45,16 @@ def accepted_errors(template: Template, folder: Path) -> Counter[str]:
 def errors(template: Template, folder: Path) -> list[Finding]:
     """ty's findings in a folder, by the chosen rules only."""
     python = Path(template.python)
-    argv = [tool("ty"), "check", "--output-format", "gitlab", "--exit-zero", "--no-progress", "--ignore", "all"]
+    argv = [
+        tool("ty"),
+        "check",
+        "--output-format",
+        "gitlab",
+        "--exit-zero",
+        "--no-progress",
+        "--no-respect-ignore-files",
+    ]
+    argv += ["--ignore", "all"]
     argv += [part for rule in RULES for part in ("--error", rule)]
     argv += ["--python", str(python)] if python.is_absolute() else []
     argv += ["--exclude", ".harness", "--exclude", "run_*", "--exclude", "plots", "."]
