@@ -69,6 +69,10 @@ def begin(project: ProjectPaths, order: Order) -> StudyPaths:
     if paths.root.exists():
         raise UserError(f"there is a study named {paths.name!r} already")
     lab = Lab(project.lab)
+    if lab.has(paths.name):
+        raise UserError(
+            f"{project.lab} has a branch {paths.name!r} of a study whose folder is gone; take another --name"
+        )
     origin = _origin(lab, project, order)
     workspace = Workspace.create(lab, paths.root, order.template, origin)
     try:
@@ -89,7 +93,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order:
             shutil.copy(source, paths.root / name)
     shutil.copytree(baselines.folder(project.baselines, chosen) / "run_0", paths.run(0))
     pinned = chosen.pin(paths.pinned)
-    tree = workspace.snapshot(["run_0/final_info.json", "run_0/verified.json"])
+    tree = workspace.with_results(workspace.snapshot(), ["run_0/final_info.json", "run_0/verified.json"])
     at = time.time()
     parent = workspace.head()
     subject = f"Template {chosen.name}" + (f", from {order.start}" if order.start else "")
@@ -145,7 +149,7 @@ def _new_name(project: ProjectPaths, order: Order) -> str:
 def check_name(name: str) -> str:
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
-    if name.endswith((".lock", ".git", ".")) or ".." in name:
+    if name == "HEAD" or name.endswith((".lock", ".git", ".")) or ".." in name:
         raise UserError(f"git does not take {name!r} as the name of a branch")
     return name
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.compare import Verdict, holm, verdict
+from harness.errors import UserError
 from harness.events import (
     AnyEvent,
     AttemptEnded,
@@ -174,7 +175,8 @@ class History:
 
     @property
     def begun(self) -> StudyStarted:
-        assert self.start is not None, "a journal begins with study_started"
+        if self.start is None:
+            raise UserError("the study was never begun: its journal has no first event; delete its folder")
         return self.start
 
     @property

@@ -108,7 +108,7 @@ class Launcher:
             )
         verified = evaluation / "out" / "final_info.json"
         try:
-            scores = metrics.overlay(reported, metrics.read(verified, (), seeds))
+            scores = metrics.overlay(reported, metrics.read(verified, None, seeds))
         except MetricsError as error:
             raise TemplateFault(f"evaluate.py of {self.template.name}: {error}") from error
         shutil.copy(verified, out_dir / "verified.json")
@@ -192,5 +192,7 @@ def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
         )
     if result.ending == "not-started":
         return "lost", result.message
-    how = f"killed by signal {-result.code}" if result.code and result.code < 0 else f"exit code {result.code}"
+    code = result.code or 0
+    signal = code - 128 if job.sandbox and code > 128 else -code  # bubblewrap passes a signal on as 128 + its number
+    how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
     return "crashed", f"{how}\n{end}"

@@ -23,12 +23,12 @@ SIZE_LIMIT = 16 * 2**20
 """Bytes of final_info.json that are read at most."""
 
 
-def read(path: Path, wanted: Collection[str], seeds: int) -> Scores:
+def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
     """Parse and check a final_info.json.
 
     Args:
         path: the file.
-        wanted: metrics that must be there in every dataset.
+        wanted: metrics that must be there in every dataset; None for all that the file has.
         seeds: how many values each of them must have.
 
     Returns:
@@ -51,11 +51,12 @@ def read(path: Path, wanted: Collection[str], seeds: int) -> Scores:
     return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
 
 
-def _dataset(name: str, body: Any, wanted: Collection[str], seeds: int) -> dict[str, tuple[float, ...]]:
+def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -> dict[str, tuple[float, ...]]:
     if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
         raise MetricsError(f'dataset {name!r} has no "means" object')
     per_seed = body.get("final_info_dict")
     values = {m: per_seed[m] if isinstance(per_seed, dict) and m in per_seed else [v] for m, v in body["means"].items()}
+    wanted = list(values) if wanted is None else wanted
     missing = sorted(set(wanted) - set(values))
     if missing:
         raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {', '.join(sorted(values))})")

@@ -11,7 +11,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         k: v for k, v in os.environ.items() if k in PASSED_ON or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
     }
     return {**kept, **(extra or {})}
+
+
+@contextmanager
+def bare_environment() -> Iterator[None]:
+    """For a moment, this process has only the environment that it would give to generated code."""
+    kept = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(clean_environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
 
 
 def secrets() -> list[str]:

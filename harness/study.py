@@ -249,7 +249,6 @@ class Study:
     def record(self) -> None:
         """Commit the edit with what came of it, and judge it if it gave a result."""
         history, turn = self.history, self.current_turn
-        self.workspace.restore(turn.tree)
         if turn.purpose == "finish":
             self.commit(Recorded(turn=turn.turn, outcome="notes", commit=""), turn.at)
         elif history.launched is None:
@@ -291,13 +290,13 @@ class Study:
         )
 
     def commit(self, recorded: Recorded, at: float) -> None:
-        """Commit the worktree as it is; the same facts give the same commit, should this be done twice."""
+        """Commit the turn's code with the run's results, the same way however often it is done."""
         results = (
             []
             if recorded.run is None
             else [f"run_{recorded.run}/{name}" for name in ("final_info.json", "verified.json")]
         )
-        tree = self.workspace.snapshot(results if recorded.outcome == "ok" else ())
+        tree = self.workspace.with_results(self.current_turn.tree, results if recorded.outcome == "ok" else ())
         sha = self.workspace.commit(tree, self.history.commit, message(recorded, self.history), at)
         if recorded.outcome == "ok":
             self.workspace.tag(f"run_{recorded.run}", sha)

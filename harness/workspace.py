@@ -104,6 +104,10 @@ class Lab:
     def head(self, study: str) -> str:
         return _call(self._git, "rev-parse", "--verify", f"refs/heads/{study}")
 
+    def has(self, study: str) -> bool:
+        """Whether there is a branch of that name, perhaps of a study whose folder is gone."""
+        return (self.path / "HEAD").exists() and bool(_call(self._git, "branch", "--list", study))
+
     def tree_of(self, commit: str) -> str:
         return _call(self._git, "rev-parse", f"{commit}^{{tree}}")
 
@@ -123,8 +127,8 @@ class Workspace:
         self.template = template
         self.study = root.name
         self._lab = lab
-        place = {"GIT_DIR": str(lab.path / "worktrees" / root.name), "GIT_WORK_TREE": str(root)}
-        self._git = _git(root, **place)
+        self._place = lab.path / "worktrees" / root.name
+        self._git = _git(root, GIT_DIR=str(self._place), GIT_WORK_TREE=str(root))
 
     @classmethod
     def create(cls, lab: Lab, root: Path, template: Template, start: str | None = None) -> Workspace:
@@ -144,18 +148,25 @@ class Workspace:
         _call(plumbing, "worktree", "prune")
         _call(plumbing, "branch", "-D", self.study)
 
-    def snapshot(self, results: Iterable[str] = ()) -> str:
-        """The git tree of the worktree as it is now, with the named ignored files added."""
+    def snapshot(self) -> str:
+        """The git tree of the worktree as it is now."""
         try:
             _call(self._git, "add", "--all", ".")
         except WorkspaceError:  # a repository without a commit inside the worktree: make it a plain folder
             for nested in self.root.glob("*/**/.git"):
                 shutil.rmtree(nested) if nested.is_dir() else nested.unlink()
             _call(self._git, "add", "--all", ".")
-        named = [name for name in results if (self.root / name).is_file()]
-        if named:
-            _call(self._git, "add", "--force", "--", *named)
         return _call(self._git, "write-tree")
+
+    def with_results(self, tree: str, names: Iterable[str]) -> str:
+        """`tree` with the named files of the worktree, results that git otherwise ignores, added to it."""
+        with self._git.custom_environment(GIT_INDEX_FILE=str(self._place / "index.results")):
+            _call(self._git, "read-tree", tree)
+            for name in names:
+                if (self.root / name).is_file():
+                    blob = _call(self._git, "hash-object", "-w", "--no-filters", "--", name)
+                    _call(self._git, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+            return _call(self._git, "write-tree")
 
     def restore(self, tree: str) -> None:
         """Make the worktree hold exactly `tree`; outputs and `.harness` stay."""
@@ -166,7 +177,7 @@ class Workspace:
     def _mend_git_file(self) -> None:
         """The worktree's `.git` is for people who type git there; we never read it."""
         file = self.root / ".git"
-        wanted = f"gitdir: {self._lab.path / 'worktrees' / self.study}\n"
+        wanted = f"gitdir: {self._place}\n"
         if file.is_symlink() or not file.is_file() or file.read_text(errors="replace") != wanted:
             shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
             file.write_text(wanted)

@@ -17,6 +17,7 @@ from typing import Any
 from harness import models
 from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
+from harness.process import bare_environment
 from harness.records import Call, Reply, write_json
 from harness.workspace import Workspace
 
@@ -27,8 +28,10 @@ OPENING = 120.0
 @cache
 def warm() -> ForkServerContext:
     """Start importing aider in the background; the next worker is then quick."""
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    with bare_environment():  # the tracker needs no key, and anybody may read what a process was started with
+        resource_tracker.ensure_running()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harness.agents.aider_preload"])
     forkserver.ensure_running()

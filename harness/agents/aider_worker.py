@@ -135,8 +135,9 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         self._called = called
         self._note = note
         self._last_note = ""
-        name = gateway.register(config["model"], Path(config["private"]), int(config["calls"]), self._remember)
-        super().__init__(name, weak_model=False, editor_model=False)
+        private, calls = Path(config["private"]), int(config["calls"])
+        self._route = gateway.Route.to(config["model"], private, calls, self._remember)
+        super().__init__(self._route.name, weak_model=False, editor_model=False)
         self.weak_model = self
         self.extra_params = {**(self.extra_params or {}), "timeout": config["timeout"], "max_retries": 0}
 
@@ -157,7 +158,7 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         done = Call(
             prompt=self.asked if sent.startswith(self.asked) else sent,
             reply=response.choices[0].message.content or "",
-            usage=gateway.usage_of(response),
+            usage=self._route.usage(response),
             seconds=time.monotonic() - started,
             note=self._last_note,
         )

@@ -28,7 +28,7 @@ def status(as_json: Json = False) -> None:
     """List the studies of this project."""
     here = project()
     every = [here.study_paths(name) for name in here.studies()]
-    studies = [(paths, _history(paths)) for paths in every]
+    studies = [(paths, history) for paths in every if (history := _history(paths)).start is not None]
     if as_json:
         print_json([_summary(paths, history) for paths, history in studies])
         return

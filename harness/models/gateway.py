@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,14 +63,6 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:400]}"
 
 
-def cost(response: Any) -> float:
-    """US dollars of a response by litellm's price list; 0 where the model has no price."""
-    try:
-        return float(litellm.completion_cost(completion_response=response))
-    except Exception:  # an unknown model raises a bare Exception; it has no price
-        return 0.0
-
-
 def has_price(model: str) -> bool:
     try:
         info = litellm.get_model_info(model)
@@ -93,24 +86,58 @@ def refusal(model: str) -> str:
 EXAMPLES = ("anthropic/claude-sonnet-4-5", "openai/gpt-5", "ollama/qwen3", "replay:FILE", "manual")
 
 
-def register(model: str, folder: Path, calls: int, tell: Callable[[str], None]) -> str:
-    """Make litellm know our provider if `model` is one of ours; returns the name that litellm goes by."""
-    provider: CustomLLM
-    if model.startswith(REPLAY):
-        provider = ReplayProvider(read_recording(Path(model.removeprefix(REPLAY))), calls, tell)
-    elif model.startswith(MANUAL):
-        own = model.removeprefix(MANUAL).removeprefix(":")
-        provider = ManualProvider(Path(own) if own else folder / "manual", calls, tell)
-    else:
-        return model
-    name = "replay" if model.startswith(REPLAY) else MANUAL
-    litellm.custom_provider_map = [{"provider": name, "custom_handler": provider}]
-    litellm.utils.custom_llm_setup()
-    return f"{name}/recorded" if name == "replay" else f"{name}/by-hand"
+@dataclass(frozen=True)
+class Route:
+    """How a model is reached, and what a call of it costs."""
+
+    name: str
+    """What litellm knows it by."""
+    provider: ReplayProvider | ManualProvider | None = None
+
+    @classmethod
+    def to(cls, model: str, folder: Path, calls: int, tell: Callable[[str], None]) -> Route:
+        """The way to a model; where it is one of our own providers, litellm is made to know it."""
+        provider: ReplayProvider | ManualProvider
+        if model.startswith(REPLAY):
+            provider = ReplayProvider(read_recording(Path(model.removeprefix(REPLAY))), calls, tell)
+        elif model.startswith(MANUAL):
+            own = model.removeprefix(MANUAL).removeprefix(":")
+            provider = ManualProvider(Path(own) if own else folder / "manual", calls, tell)
+        else:
+            return cls(model)
+        litellm.custom_provider_map = [{"provider": provider.name, "custom_handler": provider}]
+        litellm.utils.custom_llm_setup()
+        return cls(f"{provider.name}/model", provider)
+
+    def usage(self, response: Any) -> Usage:
+        """Tokens and dollars of a response: as recorded where it is a replay, else by litellm's price list.
+
+        The price is that of the model asked for; endpoints call their models what they like.
+        """
+        if self.provider is not None:
+            return self.provider.usage
+        used = getattr(response, "usage", None)
+        return Usage(
+            calls=1,
+            tokens_in=int(getattr(used, "prompt_tokens", 0) or 0),
+            tokens_out=int(getattr(used, "completion_tokens", 0) or 0),
+            dollars=_cost(response, self.name),
+        )
+
+
+def _cost(response: Any, model: str) -> float:
+    try:
+        return float(litellm.completion_cost(completion_response=response, model=model))
+    except Exception:  # an unknown model raises a bare Exception; it has no price
+        return 0.0
 
 
 class ReplayProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usable types
     """Gives the k-th call the k-th recorded reply."""
+
+    name = "replay"
+    usage = Usage(calls=1)
+    """Of the last call."""
 
     def __init__(self, recorded: list[RecordedCall], calls: int, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -126,11 +153,16 @@ class ReplayProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usabl
         what = difference(call.prompt, last_user_message(messages))
         if what:
             self._tell(f"call {self._next}: {what}")
-        return _response(call.reply, call.usage)
+        self.usage = call.usage.model_copy(update={"calls": 1})
+        return _response(call.reply)
 
 
 class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usable types
     """Writes each prompt to a file and waits for the reply in another."""
+
+    name = MANUAL
+    usage = Usage(calls=1)
+    """Of any call: nobody counts what a person pastes."""
 
     def __init__(self, folder: Path, calls: int, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -145,7 +177,7 @@ class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usabl
         reply = self._folder / f"{self._calls:04d}.reply.md"
         prompt.write_text(as_text(messages), encoding="utf-8")
         self._tell(f"the prompt is in {prompt}; write the model's reply to {reply}")
-        return _response(_settled(reply), Usage(calls=1))
+        return _response(_settled(reply))
 
 
 def _settled(path: Path) -> str:
@@ -174,21 +206,6 @@ def as_text(messages: list[dict[str, Any]]) -> str:
     return "\n\n".join(f"<!-- {m.get('role')} -->\n\n{content(m)}" for m in messages) + "\n"
 
 
-def usage_of(response: Any) -> Usage:
-    used = getattr(response, "usage", None)
-    return Usage(
-        calls=1,
-        tokens_in=int(getattr(used, "prompt_tokens", 0) or 0),
-        tokens_out=int(getattr(used, "completion_tokens", 0) or 0),
-        dollars=cost(response),
-    )
-
-
-def _response(text: str, usage: Usage) -> ModelResponse:
+def _response(text: str) -> ModelResponse:
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    counted = {
-        "prompt_tokens": usage.tokens_in,
-        "completion_tokens": usage.tokens_out,
-        "total_tokens": usage.tokens,
-    }
-    return ModelResponse(choices=[choice], usage=counted)
+    return ModelResponse(choices=[choice], usage={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
