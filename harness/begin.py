@@ -23,7 +23,7 @@ from harness.events import StudyResumed, StudyStarted
 from harness.executors import BUILT_IN as EXECUTORS
 from harness.executors import Executor
 from harness.history import History
-from harness.journal import Journal, read
+from harness.journal import Journal, history
 from harness.launch import Launcher
 from harness.paths import ProjectPaths, StudyPaths
 from harness.records import Budget, Call, Idea
@@ -132,7 +132,7 @@ def _origin(lab: Lab, project: ProjectPaths, order: Order) -> str | None:
     if match is None:
         raise UserError(f"--from takes STUDY/run_K, not {order.start!r}")
     source = project.study(match[1])
-    began = History(read(source.journal)).begun
+    began = history(source).begun
     if began.template != order.template.name:
         raise UserError(f"{source.name} is a study of {began.template}, not of {order.template.name}")
     return lab.resolve(source.name, match[2])
@@ -171,10 +171,10 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
         if not stack.enter_context(lock.held(paths.lock)):
             raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
         journal = stack.enter_context(Journal(paths.journal))
-        history = History(journal.events)
-        if history.stopped is not None:
+        state = History(journal.events)
+        if state.stopped is not None:
             journal.append(StudyResumed())
-        begun = history.begun
+        begun = state.begun
         pinned = Template(paths.pinned)
         study: Study
 
@@ -188,7 +188,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             retries=means.model_retries,
             on_call=on_call,
             on_note=watcher.note,
-            calls=history.calls_of_ended_turns,
+            calls=state.calls_of_ended_turns,
         )
         agent = agent_class(begun.agent)(setup)
         stack.callback(agent.close)
@@ -212,7 +212,7 @@ def may_resume(paths: StudyPaths) -> History:
     Raises:
         UserError: it is over.
     """
-    history = History(read(paths.journal))
-    if history.stopped is not None and history.stopped.status in ("done", "failed"):
-        raise UserError(f"{paths.name} is over ({history.stopped.status}: {history.stopped.reason})")
-    return history
+    found = history(paths)
+    if found.stopped is not None and found.stopped.status in ("done", "failed"):
+        raise UserError(f"{paths.name} is over ({found.stopped.status}: {found.stopped.reason})")
+    return found

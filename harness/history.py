@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.compare import Verdict, holm, verdict
-from harness.errors import UserError
 from harness.events import (
     AnyEvent,
     AttemptEnded,
@@ -175,8 +174,7 @@ class History:
 
     @property
     def begun(self) -> StudyStarted:
-        if self.start is None:
-            raise UserError("the study was never begun: its journal has no first event; delete its folder")
+        assert self.start is not None, "a journal begins with study_started"
         return self.start
 
     @property

@@ -8,8 +8,10 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from harness.errors import JournalCorrupt
+from harness.errors import JournalCorrupt, UserError
 from harness.events import EVENT, AnyEvent
+from harness.history import History
+from harness.paths import StudyPaths
 
 
 def read(path: Path) -> list[AnyEvent]:
@@ -28,6 +30,19 @@ def _event(path: Path, number: int, line: bytes) -> AnyEvent:
     except ValidationError as error:
         what = error.errors(include_url=False)[0]["msg"]
         raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
+
+
+def history(paths: StudyPaths) -> History:
+    """The state of a study.
+
+    Raises:
+        JournalCorrupt: see `read`.
+        UserError: the controller died before the study had begun.
+    """
+    found = History(read(paths.journal))
+    if found.start is None:
+        raise UserError(f"{paths.name} was never begun: {paths.journal} has no first event; delete {paths.root}")
+    return found
 
 
 class Journal:

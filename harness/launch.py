@@ -111,7 +111,7 @@ class Launcher:
             scores = metrics.overlay(reported, metrics.read(verified, None, seeds))
         except MetricsError as error:
             raise TemplateFault(f"evaluate.py of {self.template.name}: {error}") from error
-        shutil.copy(verified, out_dir / "verified.json")
+        keep(verified, out_dir / "verified.json")
         return reported, scores
 
     @property
@@ -169,6 +169,14 @@ class Launcher:
         if result.ending == "cancelled":
             raise StudyPaused("the job was cancelled from outside")
         return job, result
+
+
+def keep(source: Path, target: Path) -> None:
+    """Copy a file to a place where an experiment may have left something else: a link, a folder."""
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    shutil.copy(source, target)
 
 
 def tail(path: Path, size: int = TAIL) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 import statistics
 from collections.abc import Collection
 from pathlib import Path
@@ -38,7 +39,10 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
         MetricsError: missing file, wrong shape, missing metric, or a value that is not a finite number.
     """
     try:
-        if path.stat().st_size > SIZE_LIMIT:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise MetricsError(f"{path.name} is no ordinary file")
+        if found.st_size > SIZE_LIMIT:
             raise MetricsError(f"{path.name} is larger than {SIZE_LIMIT >> 20} MiB")
         content = json.loads(path.read_text(encoding="utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # names that are no text (lone surrogates) are refused

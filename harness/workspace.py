@@ -154,7 +154,7 @@ class Workspace:
             _call(self._git, "add", "--all", ".")
         except WorkspaceError:  # a repository without a commit inside the worktree: make it a plain folder
             for nested in self.root.glob("*/**/.git"):
-                shutil.rmtree(nested) if nested.is_dir() else nested.unlink()
+                shutil.rmtree(nested) if nested.is_dir() and not nested.is_symlink() else nested.unlink()
             _call(self._git, "add", "--all", ".")
         return _call(self._git, "write-tree")
 
@@ -163,7 +163,7 @@ class Workspace:
         with self._git.custom_environment(GIT_INDEX_FILE=str(self._place / "index.results")):
             _call(self._git, "read-tree", tree)
             for name in names:
-                if (self.root / name).is_file():
+                if _is_ordinary(self.root / name):
                     blob = _call(self._git, "hash-object", "-w", "--no-filters", "--", name)
                     _call(self._git, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
             return _call(self._git, "write-tree")
@@ -243,6 +243,11 @@ def _meaning(path: Path) -> str:
         return ast.dump(ast.parse(content)) if path.suffix == ".py" else content.hex()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return content.hex()
+
+
+def _is_ordinary(path: Path) -> bool:
+    """A file in a folder, neither of them a link that leads elsewhere."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
 def _readable(text: str) -> str:

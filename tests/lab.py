@@ -329,6 +329,10 @@ class Endpoint:
     keys: list[str] = field(default_factory=list)
     """The Authorization header of each."""
     closing: Event = field(default_factory=Event)
+    served_as: str = "anything"
+    """What the server calls its model."""
+    tokens_in: int = 100
+    """How long it says that every prompt is."""
 
     @cached_property
     def server(self) -> ThreadingHTTPServer:
@@ -345,7 +349,7 @@ class Endpoint:
                 elif isinstance(step, int):
                     self._send(step, {"error": {"message": f"refused with {step}", "type": "x", "code": str(step)}})
                 else:
-                    self._send(200, completion(step))
+                    self._send(200, endpoint.completion(step))
 
             def _send(self, status: int, body: dict[str, Any]) -> None:
                 content = json.dumps(body).encode()
@@ -367,23 +371,23 @@ class Endpoint:
         port = self.server.server_address[1]
         return {"OPENAI_API_BASE": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "sk-test-0123456789"}
 
+    def completion(self, text: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text}
+        counted = {"prompt_tokens": self.tokens_in, "completion_tokens": 10, "total_tokens": self.tokens_in + 10}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": self.served_as,
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": counted,
+        }
+
     def now(self, *script: str | int) -> None:
         """Forget what was asked, and answer like this from now on."""
         self.asked.clear()
         self.keys.clear()
         self.script = list(script)
-
-
-def completion(text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "anything",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
-    }
 
 
 @contextlib.contextmanager

@@ -16,19 +16,15 @@ if TYPE_CHECKING:
 StudyName = Annotated[str, typer.Argument(help="Name of a study, or a part of it that no other name has.")]
 
 
-def _history(paths: StudyPaths) -> History:
-    from harness.history import History
-    from harness.journal import read
-
-    return History(read(paths.journal))
-
-
 @app.command()
 def status(as_json: Json = False) -> None:
     """List the studies of this project."""
+    from harness.history import History
+    from harness.journal import read
+
     here = project()
     every = [here.study_paths(name) for name in here.studies()]
-    studies = [(paths, history) for paths in every if (history := _history(paths)).start is not None]
+    studies = [(paths, found) for paths in every if (found := History(read(paths.journal))).start is not None]
     if as_json:
         print_json([_summary(paths, history) for paths, history in studies])
         return
@@ -71,9 +67,10 @@ def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
 @app.command()
 def show(study: StudyName, as_json: Json = False) -> None:
     """Tell the story of one study, event by event."""
-    from harness.journal import read
+    from harness.journal import history, read
 
     paths = project().study(study)
+    begun = history(paths).begun
     events = read(paths.journal)
     if as_json:
         print_json([event.model_dump(mode="json") for event in events])
@@ -85,12 +82,11 @@ def show(study: StudyName, as_json: Json = False) -> None:
     from harness.history import History
     from harness.metrics import disagreements
 
-    out, history = console(), History([])
+    out, state = console(), History([])
     for event in events:
-        history.add(event)
-        if said := words.line(event, history):
+        state.add(event)
+        if said := words.line(event, state):
             out.print(Text(words.when(event.at), style="dim"), Text(said[0], style=said[1]))
-    begun = history.begun
     sandbox = (
         begun.sandbox if begun.sandbox != "none" else "none (bubblewrap does not work here; runs are not confined)"
     )
@@ -98,8 +94,8 @@ def show(study: StudyName, as_json: Json = False) -> None:
         "agent": f"{begun.agent} {begun.model}".strip(),
         "seeds": ", ".join(map(str, begun.seeds)),
         "sandbox": sandbox,
-        "spent": f"{words.duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
-        "left": str(budget.left(begun.budget, history)),
+        "spent": f"{words.duration(state.seconds)}, {state.usage.tokens:,} tokens, ${state.usage.dollars:.4f}",
+        "left": str(budget.left(begun.budget, state)),
         "notes": str(paths.root / "notes.md"),
         "logs": str(paths.private / "jobs"),
         "prompts": str(paths.private / "prompts"),
@@ -107,7 +103,7 @@ def show(study: StudyName, as_json: Json = False) -> None:
     out.print()
     for key, value in facts.items():
         out.print(Text(f"{key + ':':9}{value}"))
-    for run in history.measured:
+    for run in state.measured:
         assert run.measured is not None
         for sentence in disagreements(run.measured.reported, run.measured.scores):
             out.print(
@@ -148,18 +144,19 @@ def compare(
 ) -> None:
     """Compare the runs of studies with their baselines."""
     from harness.errors import UserError
+    from harness.journal import history
 
     here = project()
     known = here.studies()
     if not known:
         raise UserError("there is no study yet; begin one with: harness run TEMPLATE --idea …")
     chosen = [here.study(name) for name in studies or []] or [here.study_paths(_latest(here))]
-    found = [(paths, _history(paths)) for paths in chosen]
+    found = [(paths, history(paths)) for paths in chosen]
     if as_json:
         print_json([{"study": p.name, "runs": [_run_json(h, run) for run in h.runs.values()]} for p, h in found])
         return
-    for paths, history in found:
-        _print_comparison(paths, history, every)
+    for paths, state in found:
+        _print_comparison(paths, state, every)
 
 
 def _latest(here: ProjectPaths) -> str:

@@ -112,15 +112,14 @@ def replay(
     """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
     from harness import baseline
     from harness.begin import Means, Order, agent_class, begin
-    from harness.history import History
-    from harness.journal import read
+    from harness.journal import history
     from harness.models import REPLAY
     from harness.replays import differences
     from harness.template import Template
 
     here = project()
     original = here.study(study)
-    before = History(read(original.journal))
+    before = history(original)
     begun = before.begun
     pinned = Template(original.pinned)
     model = f"{REPLAY}{original.recording}" if begun.model else ""
@@ -140,7 +139,7 @@ def replay(
     )
     paths = begin(here, order)
     stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
-    found = differences(before, History(read(paths.journal)), pinned)
+    found = differences(before, history(paths), pinned)
     if as_json:
         print_json({"study": original.name, "replay": paths.name, "status": stopped.status, "differences": found})
     else:

@@ -65,6 +65,8 @@ def _ended_within(job: Job, seconds: float) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    if folder.exists():
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

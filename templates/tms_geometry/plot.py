@@ -275,7 +275,9 @@ def write_html(runs: list[Run], out_dir: Path) -> None:
         for run in runs
     ]
     scene = {"xaxis_title": "h1", "yaxis_title": "h2", "zaxis_title": "h3", "aspectmode": "cube"}
-    figure.update_scenes(**scene, camera={"eye": {"x": 1.35, "y": -1.85, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.1}})
+    figure.update_scenes(
+        **scene, camera={"eye": {"x": 1.35, "y": -1.85, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.1}}
+    )
     figure.update_layout(
         title={"text": run_title(runs[0], "h = xW"), "x": 0.5, "y": 0.98},
         height=1000, margin={"t": 110, "l": 10, "r": 10, "b": 10},

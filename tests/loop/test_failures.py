@@ -63,7 +63,7 @@ def test_an_old_final_info_does_not_stand_in_for_a_missing_one(project: Project)
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [("float('nan')", "NaN"), ("float('inf')", "Infinity"), ("None", "null"), ("'0.1'", '"0.1"'), ("True", "true")],
+    [("float('nan')", "NaN"), ("float('inf')", "Infinity"), ("'0.1'", '"0.1"')],
 )
 def test_a_metric_that_is_no_finite_number_is_a_failed_attempt_that_is_fed_back(
     project: Project, value: str, told: str
@@ -130,7 +130,7 @@ def test_more_memory_than_allowed_ends_the_run(project: Project) -> None:
 GRANDCHILD = """\
 import subprocess
 import sys
-beat = "import time\\nwhile True:\\n    open({!r}, 'a').write('x')\\n    time.sleep(0.05)"
+beat = "import time\\nfile = open({!r}, 'w', 1)\\nfor _ in range(600):\\n    print(file=file), time.sleep(0.05)"
 beat = beat.format(str(out_dir / "beats"))
 if os.fork() == 0:
     os.setsid()
@@ -189,7 +189,7 @@ def test_an_experiment_that_changes_the_study_while_it_runs_is_caught(project: P
 
 
 @pytest.mark.skipif(sandbox.name() == "none", reason="bubblewrap is missing or does not work here")
-@pytest.mark.parametrize("file", TOUCHED)
+@pytest.mark.parametrize("file", ["experiment.py", "evaluate.py"])
 def test_in_the_sandbox_an_experiment_cannot_change_the_study_at_all(project: Project, file: str) -> None:
     study = project.run(failing_first(TOUCHED[file]), "--max-runs", "1", "--sandbox")
 

@@ -1,0 +1,267 @@
+"""What every executor must do. A test class per executor inherits this one and says how to make it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import lock
+from harness.executors import Executor, Handle
+from harness.job import Job, JobResult
+from harness.process import clean_environment
+from harness.runner import LOG_LIMIT
+
+PATIENCE = 30.0
+PYTHON = os.path.realpath(sys.executable)
+
+
+def finished(handle: Handle) -> JobResult:
+    """The result, however often one has to ask."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if (result := handle.wait(0.2)) is not None:
+            return result
+    raise AssertionError(f"no result after {PATIENCE} s")
+
+
+def eventually(condition) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+class ExecutorContract:
+    """Jobs here run without the sandbox: what it hides is another test's matter."""
+
+    @pytest.fixture
+    def executor(self) -> Executor:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def job(self, tmp_path: Path) -> Job:
+        """A job whose script each test puts in."""
+        (tmp_path / "code").mkdir()
+        return Job(
+            folder=str(tmp_path / "job"),
+            command=[PYTHON, "script.py"],
+            cwd=str(tmp_path / "code"),
+            out_dir=str(tmp_path / "out"),
+            env=clean_environment({"OUT": str(tmp_path / "out"), "PYTHONUNBUFFERED": "1"}),
+            timeout=20.0,
+            memory=2**30,
+            sandbox=False,
+        )
+
+    def write(self, job: Job, script: str) -> None:
+        (Path(job.cwd) / "script.py").write_text(script)
+
+    def test_a_job_that_ends_well(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import os; print('hello'); open(os.environ['OUT'] + '/x', 'w').write('made')")
+        result = finished(executor.submit(job))
+        assert (result.ending, result.code) == ("exited", 0)
+        assert 0 < result.seconds < PATIENCE
+        assert job.log.read_text() == "hello\n"
+        assert (Path(job.out_dir) / "x").read_text() == "made"
+
+    def test_both_outputs_are_in_the_log_in_order(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import os; os.write(1, b'one\\n'); os.write(2, b'two\\n'); os.write(1, b'three\\n')")
+        finished(executor.submit(job))
+        assert job.log.read_text() == "one\ntwo\nthree\n"
+
+    def test_a_crash_has_its_code_and_its_traceback_in_the_log(self, executor: Executor, job: Job) -> None:
+        self.write(job, "raise ValueError('bad shape')")
+        result = finished(executor.submit(job))
+        assert (result.ending, result.code) == ("exited", 1)
+        assert "ValueError: bad shape" in job.log.read_text()
+
+    def test_death_by_signal_is_told(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import os; os.kill(os.getpid(), 11)")
+        result = finished(executor.submit(job))
+        assert (result.ending, result.code) == ("exited", -11)
+
+    def test_the_time_limit_ends_the_job_and_its_whole_tree(self, executor: Executor, job: Job) -> None:
+        self.write(
+            job,
+            "import os, subprocess, time\n"
+            "child = subprocess.Popen(['setsid', 'sleep', '600'])\n"
+            "print(child.pid)\n"
+            "time.sleep(600)\n",
+        )
+        result = finished(executor.submit(replace(job, timeout=1.0)))
+        assert (result.ending, result.code) == ("timeout", None)
+        assert 1.0 <= result.seconds < 10.0
+        assert gone(int(job.log.read_text()))
+
+    def test_a_process_left_behind_by_a_job_that_ended_well_is_killed(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import subprocess\nprint(subprocess.Popen(['setsid', 'sleep', '600']).pid)")
+        result = finished(executor.submit(job))
+        assert (result.ending, result.code) == ("exited", 0)
+        assert result.seconds < 15.0
+        assert gone(int(job.log.read_text()))
+
+    def test_the_memory_limit_ends_the_job(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import time\nx = b'x' * 300_000_000\ntime.sleep(600)")
+        result = finished(executor.submit(replace(job, memory=150 * 2**20)))
+        assert (result.ending, result.code) == ("memory", None)
+        assert result.peak_memory > 150 * 2**20
+
+    def test_memory_is_that_of_all_processes_together(self, executor: Executor, job: Job) -> None:
+        self.write(
+            job,
+            "import subprocess, sys, time\n"
+            "big = [sys.executable, '-c', \"import time; x = b'x' * 90_000_000; time.sleep(600)\"]\n"
+            "for _ in range(3): subprocess.Popen(big)\n"
+            "time.sleep(600)\n",
+        )
+        assert finished(executor.submit(replace(job, memory=200 * 2**20))).ending == "memory"
+
+    def test_a_program_that_does_not_exist_is_told_by_name(self, executor: Executor, job: Job) -> None:
+        result = finished(executor.submit(replace(job, command=["/no/such/program"])))
+        assert (result.ending, result.code) == ("not-started", None)
+        assert "/no/such/program" in result.message
+
+    def test_a_job_gets_its_environment_and_no_secret(
+        self, executor: Executor, job: Job, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-1234567890")
+        self.write(job, "import json, os; print(json.dumps(dict(os.environ)))")
+        finished(executor.submit(replace(job, env={**job.env, "HARNESS_SEEDS": "0,1"})))
+        environment = json.loads(job.log.read_text())
+        assert environment["HARNESS_SEEDS"] == "0,1"
+        assert "sk-1234567890" not in environment.values()
+        assert environment["HOME"] != os.environ.get("HOME")
+
+    def test_a_job_has_nothing_to_read_from_and_does_not_wait_for_input(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import sys; print(repr(sys.stdin.read()))")
+        assert finished(executor.submit(job)).code == 0
+        assert job.log.read_text() == "''\n"
+
+    def test_the_log_of_a_job_that_prints_a_lot_is_bounded_and_says_so(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import os\nfor _ in range(70): os.write(1, (b'x' * 1023 + b'\\n') * 1024)")
+        result = finished(executor.submit(job))
+        assert (result.ending, result.code) == ("exited", 0)
+        assert LOG_LIMIT <= job.log.stat().st_size < LOG_LIMIT + 200
+        with job.log.open("rb") as log:
+            log.seek(-80, os.SEEK_END)
+            assert b"the log ends here" in log.read()
+        job.log.unlink()
+
+    def test_a_cancelled_job_ends_soon_with_its_tree(self, executor: Executor, job: Job) -> None:
+        self.write(
+            job, "import subprocess, time\nprint(subprocess.Popen(['setsid', 'sleep', '600']).pid)\ntime.sleep(600)"
+        )
+        handle = executor.submit(job)
+        assert eventually(lambda: job.log.exists() and job.log.read_text().endswith("\n"))
+        handle.cancel()
+        assert finished(handle).ending == "cancelled"
+        assert gone(int(job.log.read_text()))
+
+    def test_a_job_cancelled_at_once_ends_soon(self, executor: Executor, job: Job) -> None:
+        """Ctrl-C may come before the runner has got hold of anything."""
+        self.write(job, "import time; time.sleep(600)")
+        handle = executor.submit(job)
+        handle.cancel()
+        started = time.monotonic()
+        assert finished(handle).ending == "cancelled"
+        assert time.monotonic() - started < 15.0
+
+    def test_cancelling_a_job_that_has_ended_changes_nothing(self, executor: Executor, job: Job) -> None:
+        self.write(job, "pass")
+        handle = executor.submit(job)
+        result = finished(handle)
+        handle.cancel()
+        assert finished(handle) == result
+
+    def test_waiting_is_over_after_the_time_given(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import time; time.sleep(600)")
+        handle = executor.submit(job)
+        started = time.monotonic()
+        assert handle.wait(0.2) is None
+        assert time.monotonic() - started < 5.0
+        assert eventually(lambda: lock.holder(job.lock))
+        handle.cancel()
+        assert finished(handle).ending == "cancelled"
+
+    COUNTING = "open('../count', 'a').write('x')\n"
+
+    def runs_of(self, job: Job) -> int:
+        return len((Path(job.cwd).parent / "count").read_text())
+
+    def test_a_finished_job_submitted_again_gives_the_old_result_and_runs_nothing(
+        self, executor: Executor, job: Job
+    ) -> None:
+        self.write(job, self.COUNTING + "import os, sys; open(os.environ['OUT'] + '/x', 'w').close(); sys.exit(4)")
+        first = finished(executor.submit(job))
+        assert finished(executor.submit(job)) == first
+        assert first.code == 4
+        assert self.runs_of(job) == 1
+        assert (Path(job.out_dir) / "x").exists()
+
+    def test_a_running_job_submitted_again_is_taken_up_and_not_started_twice(
+        self, executor: Executor, job: Job
+    ) -> None:
+        self.write(job, self.COUNTING + "import time; print('on'); time.sleep(1.5); print('off')")
+        first = executor.submit(job)
+        assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
+        second = executor.submit(job)
+        assert second.wait(0.1) is None
+        assert finished(second).code == 0
+        assert finished(first) == finished(second)
+        assert self.runs_of(job) == 1
+        assert job.log.read_text() == "on\noff\n"
+
+    def test_a_job_that_was_taken_up_can_be_cancelled(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import time; print('on'); time.sleep(600)")
+        executor.submit(job)
+        assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
+        taken_up = executor.submit(job)
+        taken_up.cancel()
+        assert finished(taken_up).ending == "cancelled"
+
+    def test_a_job_whose_runner_was_killed_is_told_and_can_be_started_again(self, executor: Executor, job: Job) -> None:
+        self.write(
+            job,
+            self.COUNTING + "import os, pathlib, time\n"
+            "again = len(pathlib.Path('../count').read_text()) > 1\n"
+            "(pathlib.Path(os.environ['OUT']) / ('second' if again else 'first')).touch()\n"
+            "print('on'); time.sleep(0 if again else 600)\n",
+        )
+        handle = executor.submit(job)
+        assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
+        runner = lock.holder(job.lock)
+        assert runner
+        os.kill(runner, 9)
+        lost = finished(handle)
+        assert (lost.ending, lost.code) == ("not-started", None)
+        assert "runner died" in lost.message
+        again = finished(executor.submit(job))
+        assert (again.ending, again.code) == ("exited", 0)
+        assert self.runs_of(job) == 2
+        assert [p.name for p in Path(job.out_dir).iterdir()] == ["second"], "the output of the lost launch is gone"
+
+    def test_a_cancelled_job_can_be_started_again(self, executor: Executor, job: Job) -> None:
+        self.write(job, self.COUNTING + "import time; print('on'); time.sleep(600)")
+        handle = executor.submit(job)
+        assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
+        handle.cancel()
+        assert finished(handle).ending == "cancelled"
+        self.write(job, self.COUNTING)
+        assert finished(executor.submit(job)).code == 0
+        assert self.runs_of(job) == 2

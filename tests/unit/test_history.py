@@ -1,0 +1,189 @@
+"""A study's state is a fold over its journal, and the next step follows from it alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.compare import holm
+from harness.records import Budget, Finding
+
+LINT = Finding(check="lint", message="F821 Undefined name", file="experiment.py", line=3)
+BETTER, SLIGHTLY, EQUAL = (0.1, 0.2, 0.15), (0.6, 0.7, 0.65), (1.0, 1.1, 0.9)
+
+
+def test_a_new_study_asks_its_agent(story) -> None:
+    history = story().history
+    assert (history.stage, history.status, history.commit, history.tree) == ("ask", "running", "c0", "t0")
+    assert history.digests == {"d0": "the baseline"}
+
+
+def test_each_event_of_a_good_run_leads_to_the_next_stage(story) -> None:
+    s = story()
+    stages = [s.history.stage]
+    for step in (
+        lambda: s.asked("start"),
+        s.called,
+        lambda: s.answered("edited", "start"),
+        s.checked,
+        s.launched,
+        lambda: s.ended(loss=BETTER),
+        s.recorded,
+    ):
+        step()
+        stages.append(s.history.stage)
+    assert stages == ["ask", "ask", "ask", "check", "launch", "launch", "record", "ask"]
+
+
+def test_a_finding_is_recorded_and_never_launched(story) -> None:
+    s = story().turn().checked(LINT)
+    assert s.history.stage == "record"
+    s.recorded("lint")
+    assert s.history.stage == "ask"
+    assert s.history.runs == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "stage"),
+    [("edited", "check"), ("replicate", "check"), ("nothing", "ask"), ("rejected", "ask"), ("done", "ask")],
+)
+def test_what_follows_a_turn(story, status: str, stage: str) -> None:
+    assert story().turn(status).history.stage == stage
+
+
+@pytest.mark.parametrize(
+    ("status", "stage"), [("edited", "record"), ("nothing", "plot"), ("done", "plot"), ("rejected", "ask")]
+)
+def test_what_follows_a_finishing_turn(story, status: str, stage: str) -> None:
+    assert story().run(BETTER).turn(status, "finish").history.stage == stage
+
+
+def test_after_the_notes_come_the_plots_and_then_the_end(story) -> None:
+    s = story().run(BETTER).turn("edited", "finish").recorded("notes")
+    assert s.history.stage == "plot"
+    assert s.plotted().history.stage == "over"
+
+
+def test_plots_that_failed_go_back_to_an_agent_that_edited_them(story) -> None:
+    assert story().run(BETTER).turn("edited", "finish").recorded("notes").plotted("boom").history.stage == "ask"
+    assert story().run(BETTER).turn("nothing", "finish").plotted("boom").history.stage == "over"
+
+
+def test_a_failed_attempt_is_recorded_and_the_next_is_of_the_same_run(story) -> None:
+    s = story().failed_run()
+    assert s.history.next_attempt() == (1, 2)
+    assert s.history.spent_runs == 0
+    assert s.run(BETTER).history.next_attempt() == (2, 1)
+    assert s.history.spent_runs == 1
+
+
+def test_a_run_is_given_up_after_its_attempts_and_the_next_begins(story) -> None:
+    s = story(budget=Budget(attempts=2)).failed_run().failed_run()
+    assert s.history.runs[1].outcome == "given up"
+    assert s.history.spent_runs == 1
+    assert s.history.next_attempt() == (2, 1)
+    assert s.history.measured == []
+
+
+def test_a_lost_attempt_is_launched_again_without_asking_anybody(story) -> None:
+    s = story().turn().checked().launched().ended("lost", message="runner died")
+    assert (s.history.stage, s.history.launched) == ("launch", None)
+    assert s.history.next_attempt() == (1, 2)
+    assert "d1" not in s.history.digests
+
+
+def test_code_lost_too_often_is_recorded_as_a_failure(story) -> None:
+    s = story(budget=Budget(attempts=2)).turn().checked()
+    s.launched().ended("lost").launched().ended("lost")
+    assert s.history.stage == "record"
+
+
+def test_executed_code_is_known_by_its_digest(story) -> None:
+    history = story().run(BETTER).failed_run().history
+    assert history.digests == {"d0": "the baseline", "d1": "run 1", "d2": "run 2"}
+
+
+def test_turns_without_a_launch_are_counted_until_one_launches(story) -> None:
+    s = story().turn("rejected").turn("nothing").turn().checked(LINT).recorded("lint")
+    assert s.history.wasted == 3
+    assert s.turn("done").history.wasted == 3
+    assert s.turn().checked().launched().history.wasted == 0
+
+
+def test_the_news_holds_what_happened_since_the_agent_was_asked(story) -> None:
+    s = story().run(BETTER)
+    assert [e.kind for e in s.history.news] == ["turn_ended", "edit_checked", "attempt_ended", "recorded"]
+    assert [e.kind for e in s.turn("nothing").history.news] == ["turn_ended"]
+
+
+def test_calls_of_a_turn_that_was_cut_short_are_made_again_but_paid_for(story) -> None:
+    s = story().turn("nothing").asked().called(dollars=0.5, tokens=10).stopped().resumed(5.0)
+    assert s.history.unfinished is not None
+    s.asked().called(dollars=0.5, tokens=10)
+    assert s.history.calls == 2
+    assert s.history.usage.calls == 3
+    assert s.history.usage.dollars == 1.0
+    assert s.history.usage.tokens == 20
+
+
+def test_a_resumed_study_is_running_again_where_it_stood(story) -> None:
+    s = story().turn().checked().launched().stopped("interrupted")
+    assert s.history.status == "interrupted"
+    s.resumed(10.0)
+    assert s.history.status == "running"
+    assert s.history.stage == "launch"
+    assert s.history.launched is not None
+
+
+def test_pauses_do_not_count_as_time_worked(story) -> None:
+    s = story().turn("nothing").stopped()
+    worked = s.history.seconds
+    assert worked == pytest.approx(4.0)
+    assert s.resumed(pause=1_000_000.0).history.seconds == worked
+    assert s.turn("nothing").history.seconds == pytest.approx(worked + 3.0)
+
+
+def test_a_clock_that_is_set_back_takes_no_time_away(story) -> None:
+    s = story().turn("nothing")
+    before = s.history.seconds
+    s.at -= 500.0
+    assert s.turn("nothing").history.seconds >= before
+
+
+def test_verdicts_are_corrected_over_all_runs_of_the_study(story) -> None:
+    s = story().run(BETTER).run(SLIGHTLY).run(EQUAL)
+    history = s.history
+    plain = [run.comparisons[0].p for run in history.measured]
+    corrected = [history.verdicts()[n]["toy"][1] for n in (1, 2, 3)]
+    assert corrected == pytest.approx(holm(plain))
+    assert [history.words()[n] for n in (1, 2, 3)] == ["better", "better", "inconclusive"]
+
+
+def test_a_result_that_would_be_better_alone_is_not_after_enough_tries(story) -> None:
+    alone = story().run(SLIGHTLY)
+    assert alone.history.words()[1] == "better"
+    for _ in range(6):
+        alone.run(EQUAL)
+    assert alone.history.words()[1] == "inconclusive"
+
+
+def test_a_replicate_is_never_an_improvement_and_costs_no_correction(story) -> None:
+    s = story().run(BETTER)
+    alone = s.history.verdicts()[1]["toy"]
+    s.run(BETTER, status="replicate", replicate_of=1)
+    assert s.history.verdicts()[1]["toy"] == alone
+    assert s.history.words()[2] == "replicate"
+    assert s.history.spent_runs == 2
+
+
+def test_a_run_without_a_result_has_no_verdict(story) -> None:
+    history = story().failed_run().history
+    assert 1 not in history.words()
+    assert history.runs[1].outcome == "crashed"
+
+
+def test_datasets_that_disagree_make_a_mixed_verdict(story) -> None:
+    s = story().turn().checked().launched().ended(loss=BETTER)
+    good = s.comparison("loss", BETTER)
+    bad = s.comparison("loss", (5.0, 5.1, 5.2)).model_copy(update={"dataset": "other"})
+    s.recorded(comparisons=(good, bad))
+    assert s.history.words()[1] == "mixed"

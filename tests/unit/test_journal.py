@@ -1,0 +1,110 @@
+"""The journal: appended whole, cut back when torn, never touched when corrupt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import JournalCorrupt
+from harness.events import EVENT
+from harness.history import History
+from harness.journal import Journal, read
+
+OLD = Path(__file__).parent / "data" / "journal_format_1.jsonl"
+
+
+@pytest.fixture
+def path(tmp_path: Path, story) -> Path:
+    path = tmp_path / "study" / ".harness" / "journal.jsonl"
+    with Journal(path) as journal:
+        for event in story().run((0.1, 0.2, 0.15)).failed_run(message="naïve “quotes”\nand lines").events:
+            journal.append(event)
+    return path
+
+
+def test_what_is_appended_is_read_back_the_same(path: Path, story) -> None:
+    events = read(path)
+    assert events == story().run((0.1, 0.2, 0.15)).failed_run(message="naïve “quotes”\nand lines").events
+    assert path.read_bytes().count(b"\n") == len(events)
+    with Journal(path) as journal:
+        assert journal.events == events
+
+
+def test_every_event_is_in_the_file_before_append_returns(path: Path, story) -> None:
+    with Journal(path) as journal:
+        before = len(read(path))
+        journal.append(story().stopped().events[-1])
+        assert len(read(path)) == before + 1
+
+
+@pytest.mark.parametrize(
+    "torn", [b'{"at":1.0,"kind":"turn_st', b"{", b'{"at":1.0,"kind":"study_resumed"}', b"\xff\x00"]
+)
+def test_a_torn_last_line_is_cut_back_and_the_next_event_is_readable(path: Path, story, torn: bytes) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    events = read(path)
+    with Journal(path) as journal:
+        assert path.read_bytes() == whole
+        assert journal.events == events
+        journal.append(story().stopped().events[-1])
+    assert read(path) == [*events, story().stopped().events[-1]]
+
+
+def test_reading_alone_cuts_nothing(path: Path) -> None:
+    torn = path.read_bytes() + b'{"at":'
+    path.write_bytes(torn)
+    read(path)
+    assert path.read_bytes() == torn
+
+
+@pytest.mark.parametrize(
+    "line", [b"not json", b"", b'{"at":1.0,"kind":"unheard_of"}', b'{"kind":"turn_started"}', b"\xff"]
+)
+def test_a_corrupt_line_in_the_middle_stops_with_file_and_line_and_leaves_every_byte(path: Path, line: bytes) -> None:
+    lines = path.read_bytes().split(b"\n")
+    lines[2] = line
+    corrupt = b"\n".join(lines) + b'{"torn'
+    path.write_bytes(corrupt)
+    for opening in (read, Journal):
+        with pytest.raises(JournalCorrupt) as refused:
+            opening(path)
+        assert str(path) in str(refused.value)
+        assert "line 3" in str(refused.value)
+        assert path.read_bytes() == corrupt
+
+
+def test_an_unknown_field_is_corrupt_and_not_ignored(path: Path) -> None:
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b'"turn":1', b'"turn":1,"new_field":1')
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(JournalCorrupt, match="line 2"):
+        read(path)
+
+
+def test_a_missing_journal_is_made(tmp_path: Path) -> None:
+    with Journal(tmp_path / "new" / "journal.jsonl") as journal:
+        assert journal.events == []
+    assert (tmp_path / "new" / "journal.jsonl").read_bytes() == b""
+
+
+def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
+    """Recorded with the first release; it must never become unreadable."""
+    events = read(OLD)
+    history = History(events)
+    assert events[0].kind == "study_started"
+    assert history.begun.format == 1
+    assert history.status == "done"
+    assert [r.outcome for r in history.runs.values()] == ["ok", "ok"]
+    assert [a.outcome for a in history.runs[1].attempts] == ["crashed", "ok"]
+    assert [history.words()[n] for n in (1, 2)] == ["better", "better"]
+    assert [t.status for t in history.turns] == ["edited", "edited", "edited", "edited", "done", "edited"]
+    assert history.stage == "over"
+    assert history.spent_runs == 2
+    assert history.calls == 6
+
+
+def test_a_journal_of_format_1_is_written_again_as_the_same_events() -> None:
+    for event in read(OLD):
+        assert EVENT.validate_json(event.model_dump_json()) == event

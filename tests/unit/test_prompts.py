@@ -1,0 +1,142 @@
+"""Every prompt is rendered from a history; an undefined name is an error."""
+
+from __future__ import annotations
+
+import pytest
+from jinja2 import UndefinedError
+
+from harness import budget, prompts
+from harness.records import Budget, Finding
+
+GOOD = (0.1, 0.2, 0.15)
+BRIEF = {
+    "summary": "A toy",
+    "editable": ("experiment.py", "plot.py"),
+    "new_files": ("*.py",),
+    "protected": ("evaluate.py",),
+    "command": ["python", "experiment.py", "--out_dir=run_1"],
+    "timeout": "20s",
+    "memory": "512MiB",
+    "network": False,
+    "smoke": "10s",
+    "evaluated": True,
+    "primary": "loss",
+    "goals": {"loss": "min", "accuracy": "max", "seconds": "min"},
+}
+
+
+def left(s) -> budget.Left:
+    return budget.left(s.history.begun.budget, s.history)
+
+
+def following(s) -> str:
+    return prompts.following(s.history, left(s))
+
+
+def test_the_first_prompt_holds_idea_files_baseline_budget_and_rules(story) -> None:
+    s = story(budget=Budget(runs=3, dollars=2.0))
+    text = prompts.start(s.history, BRIEF, left(s))
+    for part in (
+        "# Wider",
+        "Make it wider.",
+        "- It helps.",
+        "Metrics it should move: loss.",
+        "You may change: experiment.py, plot.py. You may add files matching: *.py.",
+        "Protected, for reading only: evaluate.py.",
+        "python experiment.py --out_dir=run_1",
+        "seeds 0, 1, 2 in HARNESS_SEEDS, within 20s and 512MiB of memory, without network.",
+        "HARNESS_SMOKE=1",
+        "| toy | loss (primary) | min | 1 | 0.1 | 3 |",
+        "| toy | accuracy | max | 0.5 | 0.1 | 3 |",
+        "3 runs, $2.00",
+        "ALL_COMPLETED",
+    ):
+        assert part in text, part
+
+
+def test_what_a_template_does_not_have_is_not_told(story) -> None:
+    s = story()
+    text = prompts.start(
+        s.history, {**BRIEF, "smoke": "", "evaluated": False, "new_files": (), "network": True}, left(s)
+    )
+    for absent in ("HARNESS_SMOKE", "evaluate.py computes", "You may add", "without network"):
+        assert absent not in text
+
+
+def test_an_idea_with_braces_is_only_text(story) -> None:
+    s = story()
+    begun = s.history.begun
+    idea = begun.idea.model_copy(update={"prompt": "{{ begun.pinned }} {% for x in y %}"})
+    text = prompts.start(story(idea=idea).history, BRIEF, left(s))
+    assert "{{ begun.pinned }} {% for x in y %}" in text
+
+
+def test_a_name_that_is_missing_is_an_error_and_not_an_empty_string(story) -> None:
+    s = story()
+    with pytest.raises(UndefinedError):
+        prompts.start(s.history, {k: v for k, v in BRIEF.items() if k != "summary"}, left(s))
+
+
+def test_a_result_is_told_beside_the_baseline_with_what_could_have_been_seen(story) -> None:
+    text = following(story().run(GOOD))
+    assert "Run 1 is done." in text
+    assert "| toy | loss | min | 1 ± 0.1 | 0.15 ± 0.05 | -0.85 | " in text
+    assert "| better |" in text
+    assert "| exploratory |" in text
+    assert "3 seeds could have shown a difference in loss of " in text
+    assert "Left: 4 runs." in text
+
+
+def test_a_claim_that_differs_from_the_verified_value_is_told(story) -> None:
+    reported = {"toy": {"loss": (0.01, 0.01, 0.01)}}
+    text = following(story().turn().checked().launched().ended(loss=GOOD, reported=reported).recorded())
+    assert "Reported and verified values differ: loss on toy: reported 0.01, verified 0.15" in text
+
+
+def test_a_failure_is_told_with_its_message_and_which_run_it_still_is(story) -> None:
+    text = following(story().failed_run("crashed", "exit code 1\nValueError: bad {{ shape }}"))
+    assert "Run 1, attempt 1 failed (crashed) after 2 s" in text
+    assert "ValueError: bad {{ shape }}" in text
+    assert "this is still run 1" in text
+
+
+def test_a_run_that_is_given_up_is_said_to_be(story) -> None:
+    text = following(story(budget=Budget(attempts=1)).failed_run())
+    assert "Run 1 has used all its attempts and is given up" in text
+    assert "still run 1" not in text
+
+
+def test_a_finding_is_told_with_its_place(story) -> None:
+    finding = Finding(check="lint", message="F821 Undefined name `x`", file="experiment.py", line=7)
+    text = following(story().turn().checked(finding).recorded("lint"))
+    assert "The lint check found:" in text
+    assert "- experiment.py:7: F821 Undefined name `x`" in text
+
+
+def test_a_reply_that_was_rolled_back_is_told_why(story) -> None:
+    text = following(story().turn("rejected", problems=("evaluate.py is protected", "block 2 does not match")))
+    assert "Your reply was not applied" in text
+    assert "evaluate.py is protected\nblock 2 does not match" in text
+
+
+def test_a_reply_without_an_edit_is_told_so(story) -> None:
+    assert "Your reply changed no file, so nothing was launched." in following(story().turn("nothing"))
+
+
+def test_the_last_prompt_holds_the_last_result_and_why_the_runs_are_over(story) -> None:
+    s = story().run(GOOD)
+    text = prompts.finish(s.history, left(s), "all 1 runs are used")
+    assert "Run 1 is done." in text
+    assert "The runs are over: all 1 runs are used. 1 run gave a result." in text
+    assert "notes.md" in text
+
+
+def test_plots_that_failed_are_told_with_their_error(story) -> None:
+    s = story().run(GOOD).turn("edited", "finish").recorded("notes").plotted("exit code 1\nKeyError: 'loss'")
+    text = prompts.finish(s.history, left(s), "done")
+    assert "plot.py failed:" in text
+    assert "KeyError: 'loss'" in text
+
+
+def test_numbers_have_four_digits_and_unknown_ones_a_dash() -> None:
+    assert [prompts.number(x) for x in (0.123456, 1234567.0, 0.0, None)] == ["0.1235", "1.235e+06", "0", "–"]

@@ -1,0 +1,161 @@
+"""What generated code sees and may touch inside bubblewrap."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import sandbox
+from harness.executors.local import LocalExecutor
+from harness.job import Job
+from harness.process import clean_environment
+
+from .executors.contract import finished
+
+needs_bwrap = pytest.mark.skipif(
+    sandbox.name() == "none", reason="bubblewrap is not installed or does not work on this machine"
+)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job in a study of a project with another study beside it."""
+    study = tmp_path / "project" / "runs" / "study"
+    for file in (
+        study / "experiment.py",
+        study / ".harness" / "journal.jsonl",
+        study / "run_0" / "final_info.json",
+        tmp_path / "project" / "runs" / "other" / "experiment.py",
+        tmp_path / "elsewhere" / "secret",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    return Job(
+        folder=str(study / ".harness" / "jobs" / "j"),
+        command=[sys.executable, "script.py"],
+        cwd=str(study),
+        out_dir=str(study / "run_1"),
+        env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        timeout=20.0,
+        memory=2**30,
+    )
+
+
+def output(job: Job, script: str) -> str:
+    """What the script prints in the sandbox."""
+    (Path(job.cwd) / "script.py").write_text(script)
+    result = finished(LocalExecutor().submit(job))
+    assert (result.ending, result.code) == ("exited", 0), job.log.read_text()
+    return job.log.read_text()
+
+
+def exist(job: Job, *paths: Path | str) -> list[bool]:
+    script = f"import json, os; print(json.dumps([os.path.exists(p) for p in {[str(p) for p in paths]!r}]))"
+    return json.loads(output(job, script))
+
+
+@needs_bwrap
+def test_the_study_is_seen_and_nothing_else_of_the_project(job: Job, tmp_path: Path) -> None:
+    runs = tmp_path / "project" / "runs"
+    seen = exist(
+        job,
+        runs / "study" / "experiment.py",
+        runs / "study" / "run_0" / "final_info.json",
+        runs / "study" / ".harness" / "journal.jsonl",
+        runs / "study" / ".harness" / "jobs" / "j" / "job.json",
+        runs / "other",
+        tmp_path / "elsewhere",
+    )
+    assert seen == [True, True, False, False, False, False]
+
+
+@needs_bwrap
+def test_the_home_is_empty_and_not_the_users(job: Job) -> None:
+    home, entries = json.loads(
+        output(job, "import json, os; h = os.environ['HOME']; print(json.dumps([h, os.listdir(h)]))")
+    )
+    assert home != str(Path.home())
+    assert entries == []
+    there = [p for p in Path.home().iterdir() if p.is_file() and not str(p).startswith("/usr")][:3]
+    assert not any(exist(replace(job, folder=job.folder + "2"), *there))
+
+
+@needs_bwrap
+def test_only_the_output_folder_and_tmp_can_be_written(job: Job) -> None:
+    places = [job.out_dir, "/tmp", job.cwd, f"{job.cwd}/run_0", "/etc", "/usr", str(Path(sys.prefix) / "lib")]
+    script = (
+        "import json\n"
+        "def can(folder):\n"
+        "    try:\n"
+        "        open(folder + '/probe', 'w').close()\n"
+        "    except OSError:\n"
+        "        return False\n"
+        "    return True\n"
+        f"print(json.dumps([can(p) for p in {places!r}]))\n"
+    )
+    assert json.loads(output(job, script)) == [True, True, False, False, False, False, False]
+    assert (Path(job.out_dir) / "probe").exists()
+    assert not Path("/tmp/probe").exists()
+
+
+@needs_bwrap
+@pytest.mark.parametrize("network", [False, True])
+def test_the_network_is_reached_only_where_the_template_says_so(job: Job, network: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = (
+            "import socket\n"
+            "try:\n"
+            f"    socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), timeout=5).close()\n"
+            "    print('reached')\n"
+            "except OSError:\n"
+            "    print('cut off')\n"
+        )
+        assert output(replace(job, network=network), script) == ("reached\n" if network else "cut off\n")
+
+
+@needs_bwrap
+def test_other_processes_are_out_of_sight(job: Job) -> None:
+    pids = json.loads(
+        output(job, "import json, os; print(json.dumps([p for p in os.listdir('/proc') if p.isdigit()]))")
+    )
+    assert len(pids) <= 3
+
+
+@needs_bwrap
+def test_folders_named_readable_are_read_only(job: Job, tmp_path: Path) -> None:
+    readable = replace(job, readable=(str(tmp_path / "elsewhere"),))
+    script = (
+        f"print(open({str(tmp_path / 'elsewhere' / 'secret')!r}).read())\n"
+        "try:\n"
+        f"    open({str(tmp_path / 'elsewhere' / 'new')!r}, 'w')\n"
+        "except OSError:\n"
+        "    print('read-only')\n"
+    )
+    assert output(readable, script) == "x\nread-only\n"
+
+
+@needs_bwrap
+def test_the_evaluators_pinned_folder_is_seen_when_it_is_the_working_folder(job: Job) -> None:
+    pinned = Path(job.cwd) / ".harness" / "template"
+    pinned.mkdir()
+    (pinned / "data.py").write_text("")
+    evaluation = replace(job, cwd=str(pinned), readable=(str(Path(job.cwd) / "run_0"),), folder=job.folder + "e")
+    assert exist(evaluation, pinned / "data.py", Path(job.cwd) / "run_0", Path(job.cwd) / "experiment.py") == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_job_that_asks_for_no_sandbox_is_started_as_it_is(job: Job) -> None:
+    Path(job.folder).mkdir(parents=True)
+    plain = replace(job, sandbox=False)
+    assert sandbox.wrap(plain) == job.command
+    environment = sandbox.environment(plain)
+    assert Path(environment["HOME"]).is_dir()
+    assert environment["HOME"] != str(Path.home())
