@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import BaselineError
+from harness.manifest import executed, one_line
 from harness.records import Record, Scores, write_json
-from harness.template import Template, digest_of_file, one_line
+from harness.template import Template, digest_of_file
 
 
 class Fingerprint(Record):
@@ -47,7 +48,7 @@ class Baseline(Record):
 
 def fingerprint(template: Template) -> Fingerprint:
     run = template.manifest.run
-    files = {name: digest_of_file(path) for name, path in sorted(template.files.items()) if template.executed(name)}
+    files = {name: digest_of_file(path) for name, path in sorted(template.files.items()) if executed(name)}
     return Fingerprint(files=files, command=run.command, seeds=run.seeds)
 
 

@@ -8,11 +8,12 @@ because whoever tries twenty runs finds one that is "significant". Other metrics
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from harness.manifest import MetricSpec
 from harness.metrics import deviation, mean
-from harness.records import Comparison, Goal
+from harness.records import Comparison, Goal, Scores
 
 ALPHA = 0.05
 POWER = 0.8
@@ -54,6 +55,26 @@ def compare(
         p=p,
         detectable=detectable,
         note=note,
+    )
+
+
+def against_baseline(
+    scores: Scores, baseline: Scores, metrics: Mapping[str, MetricSpec], *, tried: int, same_machine: bool
+) -> tuple[Comparison, ...]:
+    """Every metric of a run on every dataset of the baseline; machine-bound ones only on the baseline's machine."""
+    return tuple(
+        compare(
+            dataset=dataset,
+            metric=name,
+            goal=spec.goal,
+            primary=spec.primary,
+            baseline=baseline[dataset][name],
+            values=scores[dataset][name],
+            tried=tried,
+        )
+        for dataset in baseline
+        for name, spec in metrics.items()
+        if same_machine or not spec.machine_bound
     )
 
 

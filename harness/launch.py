@@ -91,7 +91,7 @@ class Launcher:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
         seeds = len(self._seeds)
         reported = metrics.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
-        if not self.template.has_evaluator:
+        if not self.template.manifest.has_evaluator:
             return reported, reported
         if digest_of(self.pinned) != self.pinned_digest:
             raise TemplateFault(f"{self.pinned} is not as it was when the study began; its evaluator was not run")

@@ -24,7 +24,7 @@ from harness.checks.scope import ScopeCheck
 from harness.checks.smoke import SmokeCheck
 from harness.checks.types import TypeCheck, accepted_errors
 from harness.commits import message
-from harness.compare import compare
+from harness.compare import against_baseline
 from harness.errors import HarnessError, TemplateFault
 from harness.events import (
     AnyEvent,
@@ -123,13 +123,19 @@ class Study:
             self.ask("next" if self.history.turns else "start")
         elif not self.history.measured:
             return self.ending()
-        elif not budget.spent(self.budget, self.history) and self.history.finishing_turns < FINISHING_TURNS:
+        elif self.may_finish():
             self.ask("finish")
         elif self.history.plots is None:
             self.plot()
         else:
             return self.ending()
         return None
+
+    def may_finish(self) -> bool:
+        """Whether the agent is asked (again) for notes and plots: where there are such files, and money to ask."""
+        asked_enough = self.history.finishing_turns >= FINISHING_TURNS
+        files = self.template.manifest.for_the_end
+        return bool(files) and not asked_enough and not budget.spent(self.budget, self.history)
 
     def ask(self, purpose: Purpose) -> None:
         """Prompt the agent; keep its edit whole, or nothing of it."""
@@ -272,22 +278,10 @@ class Study:
 
     def judge(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
         """Every metric of a run against the baseline."""
-        baseline, manifest = self.history.begun.baseline, self.template.manifest
-        tried = len(baseline) * (len(self.history.measured) + 1)
-        return tuple(
-            compare(
-                dataset=dataset,
-                metric=name,
-                goal=spec.goal,
-                primary=spec.primary,
-                baseline=baseline[dataset][name],
-                values=ended.scores[dataset][name],
-                tried=tried,
-            )
-            for dataset in baseline
-            for name, spec in manifest.metrics.items()
-            if self.same_machine or not spec.machine_bound
-        )
+        begun = self.history.begun
+        tried = len(begun.baseline) * (len(self.history.measured) + 1)
+        metrics = self.template.manifest.metrics
+        return against_baseline(ended.scores, begun.baseline, metrics, tried=tried, same_machine=self.same_machine)
 
     def commit(self, recorded: Recorded, at: float) -> None:
         """Commit the turn's code with the run's results, the same way however often it is done."""
@@ -310,7 +304,7 @@ class Study:
 
     def plot(self) -> None:
         """Draw what the runs saved."""
-        if "plot.py" not in self.template.files:
+        if not self.template.manifest.has_plots:
             self.happened(PlotsDrawn())
             return
         job = self.paths.job(f"plot-turn_{len(self.history.turns)}")
@@ -328,32 +322,14 @@ class Study:
         """The instruction for the agent's next turn, with nothing in it that looks like one of our keys."""
         left = budget.left(self.budget, self.history)
         if purpose == "start":
-            text = prompts.start(self.history, self.brief(), left)
+            text = prompts.start(self.history, self.template.manifest, left)
         elif purpose == "next":
             text = prompts.following(self.history, left, base)
         else:
-            text = prompts.finish(self.history, left, budget.enough(self.budget, self.history))
+            text = prompts.finish(self.history, self.template.manifest, budget.enough(self.budget, self.history))
         for secret in process.secrets():
             text = text.replace(secret, "[redacted]")
         return text
-
-    def brief(self) -> dict[str, Any]:
-        """What a prompt says of the template."""
-        manifest = self.template.manifest
-        return {
-            "summary": manifest.template.summary,
-            "editable": manifest.template.editable,
-            "new_files": manifest.template.new_files,
-            "protected": self.template.protected,
-            "command": [part.replace("{out_dir}", "run_1") for part in manifest.run.command],
-            "timeout": manifest.run.timeout,
-            "memory": manifest.run.memory,
-            "network": manifest.run.network,
-            "smoke": manifest.smoke.timeout if manifest.smoke else "",
-            "evaluated": self.template.has_evaluator,
-            "primary": manifest.primary,
-            "goals": {name: spec.goal for name, spec in manifest.metrics.items()},
-        }
 
     @cached_property
     def type_check(self) -> TypeCheck:

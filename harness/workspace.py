@@ -222,11 +222,13 @@ class Workspace:
 
         Python files count by their syntax tree, so a comment or a blank line makes no new experiment.
         """
+        from harness.manifest import executed  # here, so that `harness diff` starts without pydantic
+
         sha = hashlib.sha256()
         for path in sorted(
             _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
         ):
-            if path and self.template.executed(path) and not RESULT.fullmatch(path):
+            if path and executed(path) and not RESULT.fullmatch(path):
                 sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
         return sha.hexdigest()
 

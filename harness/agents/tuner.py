@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from harness.agents import Instruction, Setup
 from harness.errors import TemplateError
 from harness.history import History
+from harness.manifest import Dimension
 from harness.metrics import mean
 from harness.records import Reply
-from harness.template import Dimension, Template
+from harness.template import Template
 from harness.workspace import Workspace
 
 if TYPE_CHECKING:

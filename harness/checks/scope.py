@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from harness.manifest import executed
 from harness.records import Finding, Purpose
 from harness.template import Template
 from harness.workspace import Change, Workspace
@@ -48,7 +49,7 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str:
         return "lies outside the study"
     if path in template.protected:
         return "is protected: nobody changes it"
-    if purpose == "finish" and template.executed(path):
+    if purpose == "finish" and executed(path):
         return "takes part in runs, and the runs are over: only notes and plots may change now"
     if path in about.editable:
         return ""

@@ -119,13 +119,13 @@ def check_template(
 
 def _check_one(here: Any, chosen: Template) -> None:
     from harness import baseline
-    from harness import template as templates
     from harness.agents.tuner import SCRIPT, constants
     from harness.checks.lint import lint
     from harness.errors import TemplateError
+    from harness.ideas import read_idea
 
     print(f"{chosen.name}: template.toml is sound")
-    ideas = [templates.read_idea(chosen, name) for name in chosen.ideas()]
+    ideas = [read_idea(chosen, name) for name in chosen.ideas()]
     print(f"{chosen.name}: {len(ideas)} ideas")
     if chosen.manifest.search_space:
         values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)

@@ -58,6 +58,7 @@ def run(
     from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.errors import IdeaError, UserError
     from harness.executors import BUILT_IN
+    from harness.ideas import read_idea
     from harness.seams import find
 
     here = project()
@@ -73,7 +74,7 @@ def run(
             f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
         )
     tuning = records.Idea(title=f"Tune {chosen.name}", prompt="Search the constants in [search_space].")
-    ideas = [templates.read_idea(chosen, text) for text in idea or []] or [tuning]
+    ideas = [read_idea(chosen, text) for text in idea or []] or [tuning]
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.budget import Left
 from harness.history import History
+from harness.manifest import Manifest
 from harness.metrics import deviation, disagreements, mean
 from harness.records import Scores
 
@@ -21,11 +22,20 @@ DONE = "ALL_COMPLETED"
 """What an agent says when it wants no further run."""
 
 
-def start(history: History, brief: dict[str, Any], left: Left) -> str:
+def start(history: History, manifest: Manifest, left: Left) -> str:
     """The first prompt: idea, template, files, baseline, budget, rules."""
     begun = history.begun
+    command = " ".join(part.replace("{out_dir}", "run_1") for part in manifest.run.command)
     return _render(
-        "start.j2", begun=begun, idea=begun.idea, baseline=rows(begun.baseline), left=left, done=DONE, **brief
+        "start.j2",
+        begun=begun,
+        idea=begun.idea,
+        about=manifest.template,
+        manifest=manifest,
+        command=command,
+        baseline=rows(begun.baseline),
+        left=left,
+        done=DONE,
     )
 
 
@@ -34,9 +44,11 @@ def following(history: History, left: Left, base: int | None = None) -> str:
     return _render("next.j2", left=left, done=DONE, base=base, **_news(history))
 
 
-def finish(history: History, left: Left, why: str) -> str:
+def finish(history: History, manifest: Manifest, why: str) -> str:
     """The last results, then: write the notes and finish the plots."""
-    return _render("finish.j2", left=left, why=why, measured=history.measured, **_news(history))
+    notes = [name for name in manifest.for_the_end if name != "plot.py"]
+    plots = "plot.py" in manifest.for_the_end
+    return _render("finish.j2", why=why, notes=notes, plots=plots, measured=history.measured, **_news(history))
 
 
 def _news(history: History) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from harness import baseline
-from harness.template import Template, read_idea
+from harness.ideas import read_idea
+from harness.template import Template
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "templates" / "tms_geometry"

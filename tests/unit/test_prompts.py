@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from jinja2 import UndefinedError
 
 from harness import budget, prompts
+from harness.manifest import Manifest
 from harness.records import Budget, Finding
 
 GOOD = (0.1, 0.2, 0.15)
-BRIEF = {
-    "summary": "A toy",
-    "editable": ("experiment.py", "plot.py"),
-    "new_files": ("*.py",),
-    "protected": ("evaluate.py",),
-    "command": ["python", "experiment.py", "--out_dir=run_1"],
-    "timeout": "20s",
-    "memory": "512MiB",
-    "network": False,
-    "smoke": "10s",
-    "evaluated": True,
-    "primary": "loss",
-    "goals": {"loss": "min", "accuracy": "max", "seconds": "min"},
-}
+MANIFEST = Manifest.model_validate(
+    {
+        "template": {
+            "name": "toy",
+            "summary": "A toy",
+            "editable": ["experiment.py", "plot.py", "notes.md"],
+            "new_files": ["*.py"],
+            "protected": ["evaluate.py"],
+        },
+        "run": {"timeout": "20s", "memory": "512MiB"},
+        "smoke": {"timeout": "10s"},
+        "metrics": {"loss": {"goal": "min", "primary": True}, "accuracy": {"goal": "max"}, "seconds": {"goal": "min"}},
+    }
+)
+
+
+def bare(**about: Any) -> Manifest:
+    """The manifest without smoke run and evaluator, with network."""
+    template = MANIFEST.template.model_copy(update={"new_files": (), "protected": (), **about})
+    run = MANIFEST.run.model_copy(update={"network": True})
+    return MANIFEST.model_copy(update={"template": template, "run": run, "smoke": None})
 
 
 def left(s) -> budget.Left:
@@ -35,13 +45,13 @@ def following(s) -> str:
 
 def test_the_first_prompt_holds_idea_files_baseline_budget_and_rules(story) -> None:
     s = story(budget=Budget(runs=3, dollars=2.0))
-    text = prompts.start(s.history, BRIEF, left(s))
+    text = prompts.start(s.history, MANIFEST, left(s))
     for part in (
         "# Wider",
         "Make it wider.",
         "- It helps.",
         "Metrics it should move: loss.",
-        "You may change: experiment.py, plot.py. You may add files matching: *.py.",
+        "You may change: experiment.py, plot.py, notes.md. You may add files matching: *.py.",
         "Protected, for reading only: evaluate.py.",
         "python experiment.py --out_dir=run_1",
         "seeds 0, 1, 2 in HARNESS_SEEDS, within 20s and 512MiB of memory, without network.",
@@ -56,9 +66,7 @@ def test_the_first_prompt_holds_idea_files_baseline_budget_and_rules(story) -> N
 
 def test_what_a_template_does_not_have_is_not_told(story) -> None:
     s = story()
-    text = prompts.start(
-        s.history, {**BRIEF, "smoke": "", "evaluated": False, "new_files": (), "network": True}, left(s)
-    )
+    text = prompts.start(s.history, bare(), left(s))
     for absent in ("HARNESS_SMOKE", "evaluate.py computes", "You may add", "without network"):
         assert absent not in text
 
@@ -67,14 +75,13 @@ def test_an_idea_with_braces_is_only_text(story) -> None:
     s = story()
     begun = s.history.begun
     idea = begun.idea.model_copy(update={"prompt": "{{ begun.pinned }} {% for x in y %}"})
-    text = prompts.start(story(idea=idea).history, BRIEF, left(s))
+    text = prompts.start(story(idea=idea).history, MANIFEST, left(s))
     assert "{{ begun.pinned }} {% for x in y %}" in text
 
 
-def test_a_name_that_is_missing_is_an_error_and_not_an_empty_string(story) -> None:
-    s = story()
+def test_a_name_that_is_missing_is_an_error_and_not_an_empty_string() -> None:
     with pytest.raises(UndefinedError):
-        prompts.start(s.history, {k: v for k, v in BRIEF.items() if k != "summary"}, left(s))
+        prompts._render("next.j2", left="1 run", done="DONE")
 
 
 def test_a_result_is_told_beside_the_baseline_with_what_could_have_been_seen(story) -> None:
@@ -125,15 +132,23 @@ def test_a_reply_without_an_edit_is_told_so(story) -> None:
 
 def test_the_last_prompt_holds_the_last_result_and_why_the_runs_are_over(story) -> None:
     s = story().run(GOOD)
-    text = prompts.finish(s.history, left(s), "all 1 runs are used")
+    text = prompts.finish(s.history, MANIFEST, "all 1 runs are used")
     assert "Run 1 is done." in text
     assert "The runs are over: all 1 runs are used. 1 run gave a result." in text
     assert "notes.md" in text
 
 
+def test_only_files_that_there_are_are_asked_for_at_the_end(story) -> None:
+    s = story().run(GOOD)
+    only_plots = prompts.finish(s.history, bare(editable=("experiment.py", "plot.py")), "done")
+    assert "notes" not in only_plots and "change it: it is run as" in only_plots
+    only_notes = prompts.finish(s.history, bare(editable=("experiment.py", "notes.txt")), "done")
+    assert "write notes.txt" in only_notes and "plot.py" not in only_notes
+
+
 def test_plots_that_failed_are_told_with_their_error(story) -> None:
     s = story().run(GOOD).turn("edited", "finish").recorded("notes").plotted("exit code 1\nKeyError: 'loss'")
-    text = prompts.finish(s.history, left(s), "done")
+    text = prompts.finish(s.history, MANIFEST, "done")
     assert "plot.py failed:" in text
     assert "KeyError: 'loss'" in text
 

@@ -10,7 +10,9 @@ import pytest
 
 from harness import template as templates
 from harness.errors import IdeaError, TemplateError, UnknownName
-from harness.template import Template, digest_of, read_idea
+from harness.ideas import read_idea
+from harness.manifest import executed
+from harness.template import Template, digest_of
 
 from .conftest import MANIFEST
 
@@ -35,7 +37,7 @@ def test_a_sound_template_is_read(template: Template) -> None:
     assert manifest.smoke is not None
     assert manifest.smoke.timeout_seconds == 10.0
     assert sorted(template.files) == ["data.py", "evaluate.py", "experiment.py", "notes.md", "plot.py"]
-    assert template.has_evaluator
+    assert template.manifest.has_evaluator
 
 
 @pytest.mark.parametrize(
@@ -116,9 +118,9 @@ def test_the_command_gets_the_interpreter_and_the_output_folder(template: Templa
     assert (script, option) == ("experiment.py", f"--out_dir={tmp_path / 'run_1'}")
 
 
-def test_plots_and_prose_take_no_part_in_runs(template: Template) -> None:
+def test_plots_and_prose_take_no_part_in_runs() -> None:
     names = ("experiment.py", "data.py", "helper.py", "weights.json", "plot.py", "notes.md", "more/notes.txt")
-    assert [template.executed(name) for name in names] == [True, True, True, True, False, False, False]
+    assert [executed(name) for name in names] == [True, True, True, True, False, False, False]
 
 
 def test_a_pinned_copy_is_a_template_with_the_same_files_and_a_digest_of_its_own(

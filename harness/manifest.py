@@ -1,0 +1,175 @@
+"""template.toml, as records. Layer 0.
+
+Settings sit beside what they set, each with its meaning below it; an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from harness.records import Goal, Record
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _quantity(text: str, units: tuple[str, ...]) -> float:
+    match = re.fullmatch(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})", text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is no quantity; write a number and one of {', '.join(units)}, such as 20{units[-1]}"
+        )
+    if not float(match[1]):
+        raise ValueError(f"{text!r} is nothing; give a quantity above 0")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _file_name(text: str) -> str:
+    if text.startswith("/") or ".." in PurePosixPath(text).parts:
+        raise ValueError(f"{text!r} leaves the template's folder")
+    return text
+
+
+def _command(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if not any("{out_dir}" in part for part in parts[1:]):
+        raise ValueError("the command must have an argument with {out_dir} in it")
+    return parts
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+Duration = Annotated[str, AfterValidator(lambda t: _quantity(t, ("s", "m", "h")) and t)]
+Memory = Annotated[str, AfterValidator(lambda t: _quantity(t, ("KiB", "MiB", "GiB")) and t)]
+
+
+class About(Record):
+    """`[template]`"""
+
+    name: str
+    summary: str
+    editable: tuple[FileName, ...] = Field(min_length=1)
+    """Files that the agent may change."""
+    new_files: tuple[FileName, ...] = ()
+    """Patterns of files that the agent may add; `*` does not cross a folder."""
+    protected: tuple[FileName, ...] = ()
+    """Files that nobody changes: evaluator, data, metrics."""
+    include: tuple[str, ...] = ()
+    """Shared modules, relative to the template, copied into the study as protected files."""
+
+    @property
+    def untouchable(self) -> tuple[str, ...]:
+        """Names, in a study, of all files that nobody changes."""
+        return (*self.protected, *(PurePosixPath(name).name for name in self.include))
+
+
+class RunSpec(Record):
+    """`[run]`"""
+
+    command: Annotated[tuple[str, ...], AfterValidator(_command)] = ("python", "experiment.py", "--out_dir={out_dir}")
+    python: str = "auto"
+    """"auto": the harness's own interpreter; else the path of one."""
+    timeout: Duration = "20m"
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    confirm_seeds: int = Field(5, ge=0)
+    memory: Memory = "4GiB"
+    gpus: int = Field(0, ge=0)
+    network: bool = False
+
+    @property
+    def timeout_seconds(self) -> float:
+        return _quantity(self.timeout, ("s", "m", "h"))
+
+    @property
+    def memory_bytes(self) -> int:
+        return int(_quantity(self.memory, ("KiB", "MiB", "GiB")))
+
+
+class SmokeSpec(Record):
+    """`[smoke]`: the same command, tiny."""
+
+    timeout: Duration = "60s"
+
+    @property
+    def timeout_seconds(self) -> float:
+        return _quantity(self.timeout, ("s", "m", "h"))
+
+
+class MetricSpec(Record):
+    """`[metrics.NAME]`"""
+
+    goal: Goal
+    primary: bool = False
+    machine_bound: bool = False
+    """Compared only with a baseline from the same machine."""
+
+
+class Dimension(Record):
+    """`[search_space.CONSTANT]`: values that the tuner may give a module-level constant of experiment.py."""
+
+    type: Literal["float", "int", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[bool | int | float | str, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Dimension:
+        if self.type == "categorical":
+            if not self.choices:
+                raise ValueError("a categorical dimension needs choices")
+        elif self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError("low and high are needed, low below high")
+        elif self.log and self.low <= 0:
+            raise ValueError("a log dimension needs low > 0")
+        return self
+
+
+class Manifest(Record):
+    """The whole of template.toml."""
+
+    template: About
+    run: RunSpec = RunSpec()
+    smoke: SmokeSpec | None = None
+    metrics: dict[str, MetricSpec]
+    search_space: dict[str, Dimension] = {}
+
+    @model_validator(mode="after")
+    def _one_primary(self) -> Manifest:
+        primary = [name for name, spec in self.metrics.items() if spec.primary]
+        if len(primary) != 1:
+            named = ", ".join(primary) or "none"
+            raise ValueError(f"exactly one metric must say primary = true; here: {named}")
+        return self
+
+    @property
+    def has_evaluator(self) -> bool:
+        return "evaluate.py" in self.template.untouchable
+
+    @property
+    def has_plots(self) -> bool:
+        return "plot.py" in (*self.template.editable, *self.template.untouchable)
+
+    @property
+    def for_the_end(self) -> tuple[str, ...]:
+        """Editable files that take no part in runs: notes, and plots."""
+        return tuple(name for name in self.template.editable if not executed(name))
+
+    @property
+    def primary(self) -> str:
+        return next(name for name, spec in self.metrics.items() if spec.primary)
+
+
+def executed(name: str) -> bool:
+    """Whether a study's file takes part in a run. Plots and prose do not, so changing them changes no result."""
+    return name != "plot.py" and PurePosixPath(name).suffix not in (".md", ".txt")
+
+
+def one_line(error: ValidationError) -> str:
+    """A pydantic error as one line: where and what."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    what = "unknown key" if first["type"] == "extra_forbidden" else what
+    return f"{where}: {what}" if where else what
