@@ -14,7 +14,13 @@ from pathlib import Path
 from harness import process
 from harness.job import Job
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix", "/sys")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix", "/sys")
+SETTINGS = (
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "timezone", "fonts", "mime.types"),
+    *("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "ssl", "pki", "ca-certificates"),
+    *("OpenCL", "vulkan", "nvidia", "rocm"),
+)
+"""What programs need of /etc. The rest of it may hold passwords, host keys, tokens of services."""
 HOME_INSIDE = "/tmp/home"
 
 
@@ -39,6 +45,8 @@ def wrap(job: Job) -> list[str]:
     argv += ["--share-net"] if job.network else []
     for path in SYSTEM:
         argv += ["--ro-bind-try", path, path]
+    for setting in SETTINGS:
+        argv += ["--ro-bind-try", f"/etc/{setting}", f"/etc/{setting}"]
     argv += ["--proc", "/proc", *(["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"])]
     argv += ["--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--dir", HOME_INSIDE]
     for path in _interpreter_folders(job):
