@@ -71,23 +71,27 @@ def folder(baselines: Path, template: Template) -> Path:
     return baselines / template.name
 
 
+def path(baselines: Path, template: Template) -> Path:
+    return folder(baselines, template) / "baseline.json"
+
+
 def load(baselines: Path, template: Template) -> Baseline:
     """The template's stored baseline, if it is still true.
 
     Raises:
         BaselineError: there is none, it cannot be read, it is another template's, or something it depends on changed.
     """
-    path = folder(baselines, template) / "baseline.json"
+    file = path(baselines, template)
     refresh = f"harness baseline refresh {template.name}"
     try:
-        stored = Baseline.model_validate_json(path.read_bytes())
+        stored = Baseline.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
         make = f"harness baseline make {template.name}"
-        raise BaselineError(f"{template.name} has no baseline ({path} is missing); make it with: {make}") from error
+        raise BaselineError(f"{template.name} has no baseline ({file} is missing); make it with: {make}") from error
     except ValidationError as error:
-        raise BaselineError(f"{path}: {one_line(error)}; make it anew with: {refresh}") from error
+        raise BaselineError(f"{file}: {one_line(error)}; make it anew with: {refresh}") from error
     if stored.template != template.name:
-        raise BaselineError(f"{path} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
+        raise BaselineError(f"{file} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
     for dataset, scores in stored.scores.items():
         if lacking := sorted(set(template.manifest.metrics) - set(scores)):
             raise BaselineError(f"the baseline of {template.name} lacks {lacking[0]!r} on {dataset}; see: {refresh}")
@@ -126,7 +130,7 @@ def save(
     target = folder(baselines, template)
     shutil.rmtree(target / "run_0", ignore_errors=True)
     shutil.copytree(out_dir, target / "run_0")
-    write_json(target / "baseline.json", baseline.model_dump(mode="json"))
+    write_json(path(baselines, template), baseline.model_dump(mode="json"))
     return baseline
 
 

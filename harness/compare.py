@@ -86,7 +86,7 @@ def _welch(
         return None, None, None, None, "cannot tell: one value"
     effect = mean(values) - mean(baseline)
     if not deviation(baseline) and not deviation(values):
-        return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread over seeds: compared exactly"
+        return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread: the values are compared exactly"
     from scipy import stats
 
     test = stats.ttest_ind(values, baseline, equal_var=False)

@@ -20,6 +20,7 @@ from harness.records import Scores
 
 LARGEST = 1e150
 """A metric beyond this is taken for what it is: a training that diverged."""
+EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
 SIZE_LIMIT = 16 * 2**20
 """Bytes of final_info.json that are read at most."""
 
@@ -51,13 +52,13 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
     except (ValueError, OSError, RecursionError) as error:
         raise MetricsError(f"{path.name} is not readable JSON: {error}") from error
     if not isinstance(content, dict) or not content:
-        raise MetricsError(f"{path.name} must be an object with one entry per dataset")
+        raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
     return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
 
 
 def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -> dict[str, tuple[float, ...]]:
     if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
-        raise MetricsError(f'dataset {name!r} has no "means" object')
+        raise MetricsError(f'dataset {name!r} has no "means" object; expected {EXPECTED}')
     per_seed = body.get("final_info_dict")
     values = {m: per_seed[m] if isinstance(per_seed, dict) and m in per_seed else [v] for m, v in body["means"].items()}
     wanted = list(values) if wanted is None else wanted

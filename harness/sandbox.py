@@ -45,8 +45,10 @@ def wrap(job: Job) -> list[str]:
     argv += ["--share-net"] if job.network else []
     for path in SYSTEM:
         argv += ["--ro-bind-try", path, path]
+    argv += ["--tmpfs", "/etc"]
     for setting in SETTINGS:
         argv += ["--ro-bind-try", f"/etc/{setting}", f"/etc/{setting}"]
+    argv += ["--remount-ro", "/etc"]
     argv += ["--proc", "/proc", *(["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"])]
     argv += ["--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--dir", HOME_INSIDE]
     for path in _interpreter_folders(job):

@@ -25,6 +25,9 @@ def main() -> None:
 
     try:
         code = app(standalone_mode=False, prog_name="harness")
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        code = 2
     except click.UsageError as error:
         code = _complain(error.format_message(), 2)
     except click.exceptions.Abort:

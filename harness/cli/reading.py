@@ -204,9 +204,9 @@ def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
                 Text(f"{words.plain(c.metric)} {goal}" + (f" {words.plain(c.dataset)}" if several else "")),
                 f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
                 f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
-                f"{c.effect:+.3g} [{number(c.low)}, {number(c.high)}]",
+                f"{c.effect:+.3g}" + ("" if c.note else f" [{number(c.low)}, {number(c.high)}]"),
                 number(p) if c.primary else "",
-                "no spread" if c.note else number(c.detectable),
+                c.note.split(":")[0] or number(c.detectable),
                 Text(word, style=words.VERDICT_STYLE.get(word, "dim")),
             )
             shown.add(run.number)

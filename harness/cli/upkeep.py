@@ -36,7 +36,7 @@ def make(template: TemplateName) -> None:
 
     here = project()
     chosen = templates.load(here.templates, template)
-    if (baseline.folder(here.baselines, chosen) / "baseline.json").exists():
+    if baseline.path(here.baselines, chosen).exists():
         raise BaselineError(f"{chosen.name} has a baseline; make it anew with: harness baseline refresh {chosen.name}")
     _store(chosen)
 
@@ -138,8 +138,13 @@ def _check_one(here: Any, chosen: Template) -> None:
             trial, _ = _trial(chosen, Path(scratch), smoke=True)
         _expect_ok(chosen, trial)
         print(f"{chosen.name}: smoke run ended well after {trial.seconds:.1f} s, {trial.peak_memory / 2**20:.0f} MiB")
-    baseline.load(here.baselines, chosen)
-    print(f"{chosen.name}: the baseline is fresh")
+    else:
+        print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")
+    if baseline.path(here.baselines, chosen).exists():
+        baseline.load(here.baselines, chosen)
+        print(f"{chosen.name}: the baseline is fresh")
+    else:
+        print(f"{chosen.name}: no baseline yet; make it with: harness baseline make {chosen.name}")
 
 
 @app.command()

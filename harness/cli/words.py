@@ -51,15 +51,18 @@ def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
         case Recorded():
             return _recorded(event, history)
         case PlotsDrawn():
-            what = f"  plot.py failed: {plain(event.message)}" if event.message else f"  {len(event.files)} plots drawn"
-            return what, BAD if event.message else DIM
+            if event.message:
+                return f"  plot.py failed: {plain(event.message)}", BAD
+            return (f"  {len(event.files)} plots drawn", DIM) if event.files else None
         case StudyStopped():
             return f"{event.status}: {plain(event.reason)}", GOOD if event.status == "done" else BAD
         case AttemptEnded() | TurnStarted():
             return None
 
 
-def _turn(event: TurnEnded) -> tuple[str, str]:
+def _turn(event: TurnEnded) -> tuple[str, str] | None:
+    if event.purpose == "finish" and event.status == "nothing":
+        return None
     if event.status == "rejected":
         return f"  turn {event.turn}: edit rolled back: {plain(event.problems[0])}", BAD
     what = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -91,10 +92,17 @@ def difference(recorded: str, now: str) -> str:
     """
     if now.startswith(recorded):
         return ""
-    for number, (a, b) in enumerate(zip_longest(recorded.splitlines(), now.splitlines()), 1):
-        if a != b:
-            return f"the prompt differs from the recorded one at line {number}: {_short(b)} (recorded: {_short(a)})"
-    return ""
+    pairs = enumerate(zip_longest(recorded.splitlines(), now.splitlines()), 1)
+    different = [(number, a, b) for number, (a, b) in pairs if a != b]
+    in_words = [(number, a, b) for number, a, b in different if a is None or b is None or _words(a) != _words(b)]
+    number, a, b = (in_words or different)[0]
+    how = "differs from the recorded one" if in_words else "differs from the recorded one in numbers only, first"
+    return f"the prompt {how} at line {number}: {_short(b)} (recorded: {_short(a)})"
+
+
+def _words(line: str) -> str:
+    """A line without its numbers: timings and last digits are the machine's, not the study's."""
+    return re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", line)
 
 
 def _short(line: str | None) -> str:
