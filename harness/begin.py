@@ -172,7 +172,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
         journal = stack.enter_context(Journal(paths.journal))
         state = History(journal.events)
-        if state.stopped is not None:
+        if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
             journal.append(StudyResumed())
         begun = state.begun
         pinned = Template(paths.pinned)
@@ -199,7 +199,9 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             journal=journal,
             agent=agent,
             strategy=seams.find("strategy", begun.strategy, STRATEGIES)(),
-            launcher=Launcher(pinned, executor, paths.pinned, begun.pinned, means.sandboxed),
+            launcher=Launcher(
+                pinned, executor, paths.pinned, begun.pinned, means.sandboxed, hidden=(str(project.root),)
+            ),
             watcher=watcher,
             same_machine=begun.baseline_machine == baselines.machine(),
         )

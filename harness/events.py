@@ -47,7 +47,7 @@ class StudyStarted(Event):
     baseline: Scores
     baseline_machine: str
     sandbox: str
-    """Name of the sandbox that the runs get, or "none"."""
+    """Name of the sandbox of the machine that the study began on, or "none"."""
 
 
 class StudyResumed(Event):
@@ -102,6 +102,8 @@ class AttemptLaunched(Event):
     tree: str
     digest: str
     replicate_of: int | None = None
+    sandbox: str = ""
+    """Name of the sandbox that the launch got, or "none"."""
 
 
 class AttemptEnded(Event):

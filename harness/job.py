@@ -33,6 +33,8 @@ class Job:
     sandbox: bool = True
     readable: tuple[str, ...] = ()
     """Folders shown to the process read-only."""
+    hidden: tuple[str, ...] = ()
+    """Folders that are empty for the process, but for what the fields above show of them."""
 
     @property
     def log(self) -> Path:

@@ -53,6 +53,8 @@ class Launcher:
     pinned_digest: str
     """What the copy's digest must be before an evaluator is run from it."""
     sandboxed: bool = True
+    hidden: tuple[str, ...] = ()
+    """Folders that no run may see into: the project with its other studies."""
     slots: int = 1
     """Jobs that share this machine; the cores are divided among them."""
     seeds: tuple[int, ...] | None = None
@@ -115,6 +117,11 @@ class Launcher:
         return reported, scores
 
     @property
+    def confinement(self) -> str:
+        """Name of the sandbox that the runs get, or "none"."""
+        return sandbox.name() if self.sandboxed else "none"
+
+    @property
     def _seeds(self) -> tuple[int, ...]:
         return self.seeds or self.template.manifest.run.seeds
 
@@ -149,7 +156,8 @@ class Launcher:
             memory=spec.memory_bytes,
             network=spec.network,
             gpus=spec.gpus,
-            sandbox=self.sandboxed and sandbox.name() != "none",
+            sandbox=self.confinement != "none",
+            hidden=self.hidden,
             readable=readable,
         )
 

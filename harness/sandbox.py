@@ -1,7 +1,8 @@
 """What generated code may see and touch, enforced by bubblewrap where it works. Layer 2, standard library only.
 
 Inside: the system and Python read-only, the study read-only, the run's own output folder writable, an empty home and
-/tmp, no other process in sight and no network. Not inside: other studies, `.harness`, the user's home, keys.
+/tmp, no other process in sight, no network, no capability (root would keep them all, and with them undo the rest).
+Not inside: the project, other studies, `.harness`, the user's home, most of /etc, keys.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def wrap(job: Job) -> list[str]:
     """The job's command as it must be started to run inside the sandbox (or as it is, where there is none)."""
     if not job.sandbox or name() == "none":
         return job.command
-    argv = ["bwrap", "--die-with-parent", "--unshare-all", "--new-session"]
+    argv = ["bwrap", "--die-with-parent", "--unshare-all", "--new-session", "--cap-drop", "ALL"]
     argv += ["--share-net"] if job.network else []
     for path in SYSTEM:
         argv += ["--ro-bind-try", path, path]
@@ -49,8 +50,17 @@ def wrap(job: Job) -> list[str]:
     for setting in SETTINGS:
         argv += ["--ro-bind-try", f"/etc/{setting}", f"/etc/{setting}"]
     argv += ["--remount-ro", "/etc"]
-    argv += ["--proc", "/proc", *(["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"])]
-    argv += ["--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--dir", HOME_INSIDE]
+    if job.network:  # where names are resolved by systemd, resolv.conf is a link
+        resolver = str(Path("/etc/resolv.conf").resolve())
+        argv += ["--ro-bind-try", resolver, resolver]
+    argv += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    argv += ["--ro-bind-try", "/proc/sysrq-trigger", "/proc/sysrq-trigger"]
+    argv += ["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"]
+    for path in ("/dev/shm", "/tmp"):
+        argv += [*(["--size", str(job.memory)] if _knows_size() else []), "--tmpfs", path]
+    argv += ["--dir", HOME_INSIDE]
+    for path in job.hidden:
+        argv += ["--tmpfs", path]
     for path in _interpreter_folders(job):
         argv += ["--ro-bind", path, path]
     for path in (job.cwd, *job.readable):
@@ -60,6 +70,12 @@ def wrap(job: Job) -> list[str]:
         argv += ["--tmpfs", str(private)]
     argv += ["--bind", job.out_dir, job.out_dir, "--chdir", job.cwd, "--"]
     return argv + job.command
+
+
+@cache
+def _knows_size() -> bool:
+    """Whether this bubblewrap can limit a tmpfs (since 0.8); files in it are memory that no process is seen to use."""
+    return "--size" in process.run(["bwrap", "--help"], timeout=10).out
 
 
 def environment(job: Job) -> dict[str, str]:
@@ -77,6 +93,7 @@ def _interpreter_folders(job: Job) -> list[str]:
     found = {Path(sys.prefix), Path(sys.base_prefix)} if python == Path(sys.executable) else set()
     if python.is_absolute():
         found |= {python.parent.parent, python.resolve().parent.parent}
+    own = {folder for folder in found if (folder / "pyvenv.cfg").is_file() or any(folder.glob("lib*/python3*"))}
     return sorted(
-        str(f) for f in found if not str(f).startswith(("/usr/", "/bin")) and f != Path("/usr") and f.exists()
+        str(folder) for folder in own if not str(folder).startswith(("/usr/", "/bin")) and folder != Path("/usr")
     )

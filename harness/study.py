@@ -163,7 +163,8 @@ class Study:
             self.workspace.restore(before)
         elif not changed:
             status = "done" if prompts.DONE in reply.text else "nothing"
-        replicate = None if problems or changed else self.replicate_asked(reply.text)
+        may_repeat = purpose != "finish" and not problems and not changed
+        replicate = self.replicate_asked(reply.text) if may_repeat else None
         if replicate is not None:
             status, after = "replicate", self.workspace.with_code_of(replicate, before)
         return TurnEnded(
@@ -229,7 +230,12 @@ class Study:
         turn = self.current_turn
         self.workspace.restore(turn.tree)
         launched = AttemptLaunched(
-            run=run, attempt=attempt, tree=turn.tree, digest=checked.digest, replicate_of=turn.replicate_of
+            run=run,
+            attempt=attempt,
+            tree=turn.tree,
+            digest=checked.digest,
+            replicate_of=turn.replicate_of,
+            sandbox=self.launcher.confinement,
         )
         self.happened(launched)
         return launched
@@ -279,7 +285,7 @@ class Study:
     def judge(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
         """Every metric of a run against the baseline."""
         begun = self.history.begun
-        tried = len(begun.baseline) * (len(self.history.measured) + 1)
+        tried = len(begun.baseline) * begun.budget.runs
         metrics = self.template.manifest.metrics
         return against_baseline(ended.scores, begun.baseline, metrics, tried=tried, same_machine=self.same_machine)
 

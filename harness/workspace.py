@@ -233,9 +233,14 @@ class Workspace:
         return sha.hexdigest()
 
     def with_code_of(self, run: int, tree: str) -> str:
-        """A tree with the code of an earlier run and every result that `tree` holds."""
+        """`tree` with the code that an earlier run executed; results, notes and plots stay those of `tree`."""
+        from harness.manifest import executed
+
+        names = _call(self._git, "ls-tree", "-r", "-z", "--name-only", tree).split("\0")
+        kept = [name for name in names if name and (RESULT.fullmatch(name) or not executed(name))]
         self.restore(self._lab.tree_of(self._lab.resolve(self.study, str(run))))
-        _call(self._git, "checkout", tree, "--", ":(glob)run_[0-9]*/**")
+        if kept:
+            _call(self._git, "checkout", tree, "--", *(f":(literal){name}" for name in kept))
         return self.snapshot()
 
 

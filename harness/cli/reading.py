@@ -79,6 +79,7 @@ def show(study: StudyName, as_json: Json = False) -> None:
 
     from harness import budget
     from harness.cli import words
+    from harness.events import AttemptLaunched
     from harness.history import History
     from harness.metrics import disagreements
 
@@ -87,9 +88,8 @@ def show(study: StudyName, as_json: Json = False) -> None:
         state.add(event)
         if said := words.line(event, state):
             out.print(Text(words.when(event.at), style="dim"), Text(said[0], style=said[1]))
-    sandbox = (
-        begun.sandbox if begun.sandbox != "none" else "none (bubblewrap does not work here; runs are not confined)"
-    )
+    used = sorted({e.sandbox for e in events if isinstance(e, AttemptLaunched)} or {begun.sandbox})
+    sandbox = ", ".join(used).replace("none", "none (runs were not confined)")
     facts = {
         "agent": f"{begun.agent} {begun.model}".strip(),
         "seeds": ", ".join(map(str, begun.seeds)),
@@ -211,7 +211,7 @@ def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
             )
             shown.add(run.number)
     out.print(table if history.runs else Text("no run was launched", style="dim"))
-    tried = sum(1 for run in history.measured for c in run.comparisons if c.primary)
+    tried = sum(p is not None for of_run in verdicts.values() for _, p in of_run.values())
     if tried:
         out.print(
             Text(
