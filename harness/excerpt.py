@@ -7,20 +7,27 @@ from collections.abc import Iterable
 
 LIMIT = 4000
 """Characters of a log that a prompt gets at most."""
+LINE = 2000
+"""Characters of one line that anybody gets to see."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_PROGRESS = re.compile(r"\d+%\|.*\||\d+/\d+ \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PROGRESS = re.compile(r"(?<!\d)\d{1,3}%\|.*\||(?<!\d)\d{1,9}/\d{1,9} \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
 _WARNING = re.compile(r"^[^:]*:\d+: \w*Warning: |^\s*warnings\.warn\(")
 _FRAME = re.compile(r'^\s+File "([^"]+)", line \d+')
 _TRACEBACK = "Traceback (most recent call last):"
 
 
 def clean(text: str) -> list[str]:
-    """Lines of a log as a person would have seen them, without progress bars and warnings."""
-    lines = (line.rstrip("\r").rsplit("\r", 1)[-1] for line in _ANSI.sub("", text).split("\n"))
+    """Lines of a log as a person would have seen them, without progress bars and warnings, none longer than LINE."""
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1][:LINE] for line in _ANSI.sub("", text).split("\n"))
     return [
         _CONTROL.sub("", line.rstrip()) for line in lines if not _PROGRESS.search(line) and not _WARNING.search(line)
     ]
+
+
+def printable(text: str) -> str:
+    """Text with every control character but newline, tab and git's own colours made visible."""
+    return re.sub(r"(?!\x1b\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def last_line(text: str) -> str:

@@ -32,7 +32,9 @@ def read_idea(template: Template, text: str) -> Idea:
         return _idea_file(template, listed[text])
     if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text) or _is_file(text):
         return _idea_file(template, Path(text))
-    title = text.strip().splitlines()[0][:120] if text.strip() else ""
+    if not text.strip():
+        raise IdeaError("the idea is empty; say in a sentence or more what to try")
+    title = text.strip().splitlines()[0][:120]
     return _idea(template, {"title": title, "prompt": text}, "the idea")
 
 

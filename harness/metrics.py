@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MetricsError
+from harness.excerpt import printable
 from harness.records import Scores
 
 LARGEST = 1e150
@@ -64,7 +65,7 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
     wanted = list(values) if wanted is None else wanted
     missing = sorted(set(wanted) - set(values))
     if missing:
-        raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {', '.join(sorted(values))})")
+        raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {_names(values)})")
     checked = {str(m): _values(name, str(m), v) for m, v in values.items() if m in wanted or _is_numbers(v)}
     for metric in wanted:
         if len(checked[metric]) != seeds:
@@ -73,6 +74,12 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
                 f"expected one for each of the {seeds} seeds in HARNESS_SEEDS"
             )
     return checked
+
+
+def _names(values: Collection[str]) -> str:
+    """The first of some names, fit to be printed."""
+    shown = ", ".join(printable(str(name))[:60] for name in sorted(values)[:20])
+    return shown + (", …" if len(values) > 20 else "")
 
 
 def _is_numbers(value: Any) -> bool:

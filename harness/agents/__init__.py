@@ -9,6 +9,7 @@ from typing import Protocol
 from harness.history import History
 from harness.paths import StudyPaths
 from harness.records import Call, Purpose, Reply
+from harness.template import Template
 from harness.workspace import Workspace
 
 
@@ -44,8 +45,13 @@ class Agent(Protocol):
     """Made with a `Setup`; may keep a process or a conversation until `close`."""
 
     @staticmethod
-    def check(model: str, priced: bool) -> None:
-        """Refuse, before anything is written, a model that cannot be used or (if `priced`) has no known price."""
+    def check(model: str | None, template: Template, priced: bool) -> str:
+        """Refuse, before anything is written, what this agent cannot do; the model that it will use ("" for none).
+
+        Args:
+            model: what the user asked for, if anything.
+            priced: the budget is in dollars, so the model needs a known price.
+        """
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         """Change files of the worktree as instructed.

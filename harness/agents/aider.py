@@ -19,6 +19,7 @@ from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
 from harness.process import bare_environment
 from harness.records import Call, Reply, write_json
+from harness.template import Template
 from harness.workspace import Workspace
 
 OPENING = 120.0
@@ -46,12 +47,14 @@ class AiderAgent:
         self._worker: Worker | None = None
 
     @staticmethod
-    def check(model: str, priced: bool) -> None:
-        """Refuse a model that cannot be called, or one without a price where a budget in dollars is set."""
-        models.check(model)
-        with Worker(_check, (model, priced)) as worker:
+    def check(model: str | None, template: Template, priced: bool) -> str:  # noqa: ARG004
+        """The model asked for, or that of a key in the environment."""
+        chosen = models.choose(model)
+        models.check(chosen)
+        with Worker(_check, (chosen, priced)) as worker:
             if refusal := worker.receive(OPENING)["refusal"]:
                 raise UserError(refusal)
+        return chosen
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         setup = self._setup

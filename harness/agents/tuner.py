@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.agents import Instruction, Setup
-from harness.errors import TemplateError
+from harness.errors import TemplateError, UserError
 from harness.history import History
 from harness.manifest import Dimension
 from harness.metrics import mean
@@ -33,16 +33,21 @@ class TunerAgent:
         del setup  # nothing to set up: no model, no process, no conversation
 
     @staticmethod
-    def check(model: str, priced: bool) -> None:
-        del model, priced  # calls no model
+    def check(model: str | None, template: Template, priced: bool) -> str:  # noqa: ARG004
+        """No model, but constants to set."""
+        if model:
+            raise UserError(f"the tuner calls no model; leave out --model {model}")
+        space = template.manifest.search_space
+        if not space:
+            raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
+        constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
+        return ""
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         if instruction.purpose == "finish":
             return Reply(text="The tuner writes no notes.")
         template = workspace.template
         space = template.manifest.search_space
-        if not space:
-            raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
         path = workspace.root / SCRIPT
         source = path.read_bytes().decode()
         defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)

@@ -13,6 +13,9 @@ from typing import Protocol
 from harness.records import Finding
 from harness.workspace import Workspace
 
+MOST = 20
+"""Findings that are told of one edit."""
+
 
 class Check(Protocol):
     """Looks at a worktree; finds nothing, or reasons not to launch what is there."""
@@ -21,8 +24,11 @@ class Check(Protocol):
 
 
 def first_findings(checks: list[Check], workspace: Workspace) -> tuple[Finding, ...]:
-    """The findings of the first check that has any."""
-    return next((found for check in checks if (found := check.check(workspace))), ())
+    """The findings of the first check that has any; a long list is cut."""
+    found = next((found for check in checks if (found := check.check(workspace))), ())
+    if len(found) <= MOST:
+        return found
+    return (*found[:MOST], Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
 
 
 def tool(name: str) -> str:

@@ -7,6 +7,7 @@ Each command imports what it needs when it is called, so that reading commands s
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -20,6 +21,9 @@ def main() -> None:
     """Entry point of the `harness` command."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]  # set by a git hook that calls us, they would lead our git into its repository
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "±" gets a question mark
     gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
     from harness.cli import reading, upkeep, working  # noqa: F401  # each registers its commands
 
@@ -45,5 +49,7 @@ def main() -> None:
 
 
 def _complain(text: str, code: int) -> int:
-    print("harness: " + " ".join(text.split()), file=sys.stderr)
+    from harness.excerpt import printable
+
+    print("harness: " + printable(" ".join(text.split())), file=sys.stderr)
     return code

@@ -19,12 +19,25 @@ StudyName = Annotated[str, typer.Argument(help="Name of a study, or a part of it
 @app.command()
 def status(as_json: Json = False) -> None:
     """List the studies of this project."""
+    from harness.errors import JournalCorrupt
     from harness.history import History
     from harness.journal import read
 
     here = project()
-    every = [here.study_paths(name) for name in here.studies()]
-    studies = [(paths, found) for paths in every if (found := History(read(paths.journal))).start is not None]
+    studies, bad = [], []
+    for paths in (here.study_paths(name) for name in here.studies()):
+        try:
+            found = History(read(paths.journal))
+        except JournalCorrupt as error:
+            bad.append(error)
+        else:
+            studies += [(paths, found)] if found.start is not None else []
+    _print_status(studies, as_json)
+    if bad:
+        raise bad[0]
+
+
+def _print_status(studies: list[tuple[StudyPaths, History]], as_json: bool) -> None:
     if as_json:
         print_json([_summary(paths, history) for paths, history in studies])
         return
@@ -120,6 +133,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show a study against its template, one run against the template, or two runs against each other."""
+    from harness.excerpt import printable
     from harness.workspace import Lab
 
     here = project()
@@ -133,7 +147,7 @@ def diff(
     if as_json:
         print_json({"study": name, "from": ends[0], "to": ends[1], "diff": text})
     else:
-        print(text or "no difference")
+        print(printable(text) if text else "no difference")
 
 
 @app.command()
@@ -143,6 +157,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the runs of studies with their baselines."""
+    from harness.cli.comparison import print_comparison
     from harness.errors import UserError
     from harness.journal import history
 
@@ -156,7 +171,7 @@ def compare(
         print_json([{"study": p.name, "runs": [_run_json(h, run) for run in h.runs.values()]} for p, h in found])
         return
     for paths, state in found:
-        _print_comparison(paths, state, every)
+        print_comparison(paths, state, every)
 
 
 def _latest(here: ProjectPaths) -> str:
@@ -174,52 +189,3 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
     }
-
-
-def _print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from harness.cli import words
-    from harness.prompts import number
-
-    begun, out = history.begun, console()
-    title = f"{paths.name} · {begun.template} · {words.plain(begun.idea.title)}"
-    out.print(Text(title, style="bold"), Text(f"[{history.status}]", style="dim"))
-    heads = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
-    table = Table(*heads, box=None, pad_edge=False)
-    verdicts, shown, several = history.verdicts(), set(), len(begun.baseline) > 1
-    for run in history.runs.values():
-        if not run.comparisons:
-            table.add_row(
-                str(run.number), Text("no result", style="dim"), "", "", "", "", "", Text(run.outcome, style="red")
-            )
-        for c in run.comparisons:
-            if not (c.primary or every):
-                continue
-            word, p = verdicts[run.number][c.dataset] if c.primary else ("exploratory", None)
-            goal = "↓" if c.goal == "min" else "↑"
-            table.add_row(
-                str(run.number) if run.number not in shown else "",
-                Text(f"{words.plain(c.metric)} {goal}" + (f" {words.plain(c.dataset)}" if several else "")),
-                f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
-                f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
-                f"{c.effect:+.3g}" + ("" if c.note else f" [{number(c.low)}, {number(c.high)}]"),
-                number(p) if c.primary else "",
-                c.note.split(":")[0] or number(c.detectable),
-                Text(word, style=words.VERDICT_STYLE.get(word, "dim")),
-            )
-            shown.add(run.number)
-    out.print(table if history.runs else Text("no run was launched", style="dim"))
-    tried = sum(p is not None for of_run in verdicts.values() for _, p in of_run.values())
-    if tried:
-        out.print(
-            Text(
-                f"p: Welch's t test over seeds, Holm-corrected over the {tried} comparisons of this study.", style="dim"
-            )
-        )
-    lab = paths.root.parent / "lab.git"
-    for run in history.measured:
-        out.print(
-            f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}", soft_wrap=True, markup=False
-        )

@@ -81,6 +81,8 @@ def _store(chosen: Template) -> None:
 
 def _trial(chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path]:
     """Run a copy of the unmodified template."""
+    from rich.text import Text
+
     from harness.cli import words
     from harness.executors.local import LocalExecutor
     from harness.launch import Launcher
@@ -88,10 +90,10 @@ def _trial(chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path]:
     pinned = scratch / "template"
     launcher = Launcher(chosen, LocalExecutor(), pinned, chosen.pin(pinned))
     out = console(stderr=True)
-    with out.status(f"running {chosen.name}") as spinner:
+    with out.status(Text(f"running {chosen.name}")) as spinner:
 
         def tick(seconds: float, line: str) -> None:
-            spinner.update(f"running {chosen.name} · {words.duration(seconds)} · {words.plain(line)}")
+            spinner.update(Text(f"running {chosen.name} · {words.duration(seconds)} · {words.plain(line)}"))
 
         launch = launcher.smoke if smoke else launcher.run
         return launch(pinned, scratch / "job", scratch / "job" / "out", tick), scratch / "job" / "out"

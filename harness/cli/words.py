@@ -93,7 +93,7 @@ def _recorded(event: Recorded, history: History) -> tuple[str, str] | None:
 
 def plain(text: str) -> str:
     """One line without control characters, of bounded length."""
-    joined = " ".join(part.strip() for part in clean(text) if part.strip())
+    joined = " ".join(part.strip() for part in clean(text[:4000]) if part.strip())
     return joined[:300]
 
 

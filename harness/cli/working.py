@@ -53,7 +53,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, models, records, strategies
+    from harness import baseline, records, strategies
     from harness import template as templates
     from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.errors import IdeaError, UserError
@@ -78,8 +78,7 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
-    used = "" if agent == "tuner" else models.choose(model)
-    worker.check(used, priced=budget.dollars is not None)
+    used = worker.check(model, chosen, priced=budget.dollars is not None)
     orders = [Order(chosen, stored, i, budget, agent, used, strategy, check_name(name), start) for i in ideas]
     means = Means(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(_work_all(here, [lambda o=o: begin(here, o) for o in orders], means, as_json))
@@ -123,8 +122,8 @@ def replay(
     before = history(original)
     begun = before.begun
     pinned = Template(original.pinned)
-    model = f"{REPLAY}{original.recording}" if begun.model else ""
-    agent_class(begun.agent).check(model, priced=False)
+    model = f"{REPLAY}{original.recording}" if begun.model else None
+    agent_class(begun.agent).check(model, pinned, priced=False)
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
     order = Order(
@@ -133,7 +132,7 @@ def replay(
         begun.idea,
         begun.budget,
         begun.agent,
-        model,
+        model or "",
         begun.strategy,
         name,
         begun.parent,

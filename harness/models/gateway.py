@@ -18,6 +18,8 @@ from litellm import CustomLLM, ModelResponse
 from harness.models import MANUAL, REPLAY, RecordedCall, difference, read_recording
 from harness.records import Usage
 
+litellm.suppress_debug_info = True  # it would print advertisements between our lines
+
 T = TypeVar("T")
 
 PASSING = (
@@ -49,7 +51,7 @@ def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) 
             return call()
         except PASSING as error:
             if tried == retries or "insufficient_quota" in str(error):
-                raise CallFailed(_one_line(error) + f" (tried {tried + 1} times)") from error
+                raise CallFailed(_one_line(error) + (f" (tried {tried + 1} times)" if tried else "")) from error
             wait = min(2.0**tried, LONGEST_WAIT)
             tell(f"model call failed, trying again in {wait:g} s: {_one_line(error)}")
             time.sleep(wait)
@@ -176,7 +178,9 @@ class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usabl
         prompt = self._folder / f"{self._calls:04d}.prompt.md"
         reply = self._folder / f"{self._calls:04d}.reply.md"
         prompt.write_text(as_text(messages), encoding="utf-8")
-        self._tell(f"the prompt is in {prompt}; write the model's reply to {reply}")
+        self._tell(
+            f"the whole prompt is in {prompt}: give it to a new chat and write the answer to {reply.name} beside it"
+        )
         return _response(_settled(reply))
 
 
