@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import BaselineError
+from harness.events import StudyStarted
 from harness.manifest import executed, one_line
 from harness.records import Record, Scores, write_json
 from harness.template import Template, digest_of_file
@@ -99,6 +100,20 @@ def load(baselines: Path, template: Template) -> Baseline:
     if difference:
         raise BaselineError(f"the baseline of {template.name} is stale: {difference}; make it anew with: {refresh}")
     return stored
+
+
+def of_study(begun: StudyStarted, pinned: Template) -> Baseline:
+    """The baseline that a study was compared with, which may have been refreshed since."""
+    return Baseline(
+        template=begun.template,
+        fingerprint=fingerprint(pinned),
+        scores=begun.baseline,
+        reported={},
+        seconds=0.0,
+        machine=begun.baseline_machine,
+        made_at=begun.at,
+        made_with={},
+    )
 
 
 def _difference(stored: Fingerprint, now: Fingerprint) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness import baseline as baselines
@@ -53,6 +54,8 @@ class Order:
 
     template: Template
     baseline: Baseline
+    run_0: Path
+    """What the baseline's run saved."""
     idea: Idea
     budget: Budget
     agent: str
@@ -74,32 +77,35 @@ def begin(project: ProjectPaths, order: Order) -> StudyPaths:
             f"{project.lab} has a branch {paths.name!r} of a study whose folder is gone; take another --name"
         )
     origin = _origin(lab, project, order)
-    workspace = Workspace.create(lab, paths.root, order.template, origin)
+    workspace = Workspace.create(lab, paths.root, order.template)
     try:
-        _fill(workspace, paths, project, order, origin)
+        _fill(workspace, paths, order, origin)
     except BaseException:
         workspace.discard()
         raise
     return paths
 
 
-def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order: Order, origin: str | None) -> None:
+def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin | None) -> None:
+    """The template with its baseline is the first commit; the code that a study goes on from is the second."""
     chosen = order.template
-    for old in paths.root.glob("run_*"):
-        shutil.rmtree(old)
     for name, source in chosen.files.items():
-        if origin is None or name in chosen.protected:
-            (paths.root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, paths.root / name)
-    shutil.copytree(baselines.folder(project.baselines, chosen) / "run_0", paths.run(0))
+        (paths.root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, paths.root / name)
+    shutil.copytree(order.run_0, paths.run(0))
     pinned = chosen.pin(paths.pinned)
-    tree = workspace.with_results(workspace.snapshot(), ["run_0/final_info.json", "run_0/verified.json"])
     at = time.time()
-    parent = workspace.head()
-    subject = f"Template {chosen.name}" + (f", from {order.start}" if order.start else "")
-    commit = workspace.commit(tree, parent, f"{subject}\n\nBaseline: {order.baseline.fingerprint.digest[:12]}", at)
+    results = ["run_0/final_info.json", "run_0/verified.json"]
+    tree = workspace.with_results(workspace.snapshot(), results)
+    about = f"Template {chosen.name}\n\nBaseline: {order.baseline.fingerprint.digest[:12]}"
+    commit = workspace.commit(tree, workspace.head(), about, at)
     workspace.tag("template", commit)
     workspace.tag("run_0", commit)
+    digest, earlier = workspace.executed_digest(), {}
+    if origin is not None:
+        tree = workspace.with_results(workspace.take_code(origin.commit), results)
+        commit = workspace.commit(tree, commit, f"The code of {order.start}", at)
+        earlier = origin.ran
     started = StudyStarted(
         at=at,
         study=paths.name,
@@ -112,8 +118,9 @@ def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order:
         seeds=chosen.manifest.run.seeds,
         commit=commit,
         tree=tree,
-        digest=workspace.executed_digest(),
+        digest=digest,
         parent=order.start,
+        earlier=earlier,
         pinned=pinned,
         fingerprint=order.baseline.fingerprint.digest,
         baseline=order.baseline.scores,
@@ -124,18 +131,27 @@ def _fill(workspace: Workspace, paths: StudyPaths, project: ProjectPaths, order:
         journal.append(started)
 
 
-def _origin(lab: Lab, project: ProjectPaths, order: Order) -> str | None:
-    """The commit that a study with `--from study/run_k` goes on from."""
+@dataclass(frozen=True)
+class Origin:
+    """The run of another study that a study goes on from."""
+
+    commit: str
+    ran: dict[str, str]
+    """Digest → what executed it, for all code that ran in that study."""
+
+
+def _origin(lab: Lab, project: ProjectPaths, order: Order) -> Origin | None:
     if not order.start:
         return None
     match = re.fullmatch(r"(.+)/run_(\d+)", order.start)
     if match is None:
         raise UserError(f"--from takes STUDY/run_K, not {order.start!r}")
     source = project.study(match[1])
-    began = history(source).begun
-    if began.template != order.template.name:
-        raise UserError(f"{source.name} is a study of {began.template}, not of {order.template.name}")
-    return lab.resolve(source.name, match[2])
+    found = history(source)
+    if found.begun.template != order.template.name:
+        raise UserError(f"{source.name} is a study of {found.begun.template}, not of {order.template.name}")
+    ran = {digest: f"{what} of {source.name}" for digest, what in found.digests.items() if what != "the baseline"}
+    return Origin(lab.resolve(source.name, match[2]), ran)
 
 
 def _new_name(project: ProjectPaths, order: Order) -> str:

@@ -92,8 +92,26 @@ def _welch(
     test = stats.ttest_ind(values, baseline, equal_var=False)
     interval = test.confidence_interval(1 - ALPHA)
     standard_error = abs((interval.high - interval.low) / 2 / stats.t.ppf(1 - ALPHA / 2, test.df))
-    seen = stats.t.ppf(1 - ALPHA / (2 * tried), test.df) + stats.t.ppf(POWER, test.df)
-    return float(interval.low), float(interval.high), float(test.pvalue), float(seen * standard_error), ""
+    seen = _noncentrality(float(test.df), ALPHA / tried) * standard_error
+    return float(interval.low), float(interval.high), float(test.pvalue), float(seen), ""
+
+
+def _noncentrality(df: float, level: float) -> float:
+    """How many standard errors an effect must have to be seen with probability POWER in a two-sided t test at `level`.
+
+    Under an effect the statistic follows a noncentral t distribution (Cohen 1988, Statistical Power Analysis, ch. 2).
+    """
+    from scipy import optimize, stats
+
+    critical = stats.t.ppf(1 - level / 2, df)
+
+    def missing(shift: float) -> float:
+        return float(stats.nct.sf(critical, df, shift)) - POWER
+
+    high = critical + 1.0
+    while missing(high) < 0:
+        high *= 1.5
+    return float(optimize.brentq(missing, 0.0, high))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

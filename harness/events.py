@@ -40,6 +40,8 @@ class StudyStarted(Event):
     """Digest of the code that the baseline executes."""
     parent: str = ""
     """`study/run_k` when the study starts from another study's run."""
+    earlier: dict[str, str] = {}
+    """Digest of code that ran in that other study → what ran it."""
     pinned: str
     """Digest of the pinned template copy, re-checked around every run."""
     fingerprint: str

@@ -1,6 +1,6 @@
 """A study's state as a fold over its journal. Layer 1: pure.
 
-`stage` is what the study has to do next, and follows from the last event alone. That is why resuming needs no code.
+`stage` is what the study has to do next. It follows from the events alone, which is why resuming needs no code.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class History:
         self.unfinished: TurnStarted | None = None
         """A turn that began and has not ended."""
         self.checked: EditChecked | None = None
+        self.edits: dict[int, str] = {}
+        """Turn → digest of the code that its edit led to."""
         self.launched: AttemptLaunched | None = None
         """The launch that the last turn led to."""
         self.digests: dict[str, str] = {}
@@ -100,6 +102,7 @@ class History:
             case StudyStarted():
                 self.start, self.commit, self.tree = event, event.commit, event.tree
                 self.digests[event.digest] = "the baseline"
+                self.digests = {**event.earlier, **self.digests}
             case StudyResumed():
                 self.stopped = None
             case TurnStarted():
@@ -114,6 +117,7 @@ class History:
                 self._turn_ended(event)
             case EditChecked():
                 self.checked = event
+                self.edits[event.turn] = event.digest
                 self.stage = "record" if event.findings else "launch"
                 self.news.append(event)
             case AttemptLaunched():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
@@ -32,6 +33,8 @@ def read_idea(template: Template, text: str) -> Idea:
         return _idea_file(template, listed[text])
     if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text) or _is_file(text):
         return _idea_file(template, Path(text))
+    if " " not in text.strip() and (close := difflib.get_close_matches(text, listed, n=1, cutoff=0.75)):
+        raise IdeaError(f"{template.name} has no idea named {text!r}; did you mean {close[0]}?")
     if not text.strip():
         raise IdeaError("the idea is empty; say in a sentence or more what to try")
     title = text.strip().splitlines()[0][:120]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Ending = Literal["exited", "timeout", "memory", "cancelled", "not-started"]
+Ending = Literal["exited", "timeout", "memory", "cancelled", "cannot-start", "lost"]
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,5 @@ class JobResult:
         """The result, or None while there is none."""
         try:
             return cls(**json.loads(job.result.read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):  # not there, or torn by a power cut
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +56,7 @@ class Journal:
             JournalCorrupt: a whole line cannot be read; the file is left untouched.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self.events: list[AnyEvent] = read(path) if path.exists() else []
         self._file = path.open("ab+", buffering=0)
         self._file.seek(0)
@@ -62,8 +64,20 @@ class Journal:
         self._file.truncate(whole)
 
     def append(self, event: AnyEvent) -> None:
-        self._file.write(event.model_dump_json().encode() + b"\n")
-        os.fsync(self._file.fileno())
+        """Write an event and flush it to disk.
+
+        Raises:
+            OSError: it could not be written whole (the disk is full); the journal is as it was before.
+        """
+        line = event.model_dump_json().encode() + b"\n"
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(before)
+            raise
         self.events.append(event)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import excerpt, metrics, sandbox
+from harness import excerpt, lock, metrics, sandbox
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
 from harness.executors import Executor
@@ -55,10 +55,6 @@ class Launcher:
     sandboxed: bool = True
     hidden: tuple[str, ...] = ()
     """Folders that no run may see into: the project with its other studies."""
-    slots: int = 1
-    """Jobs that share this machine; the cores are divided among them."""
-    seeds: tuple[int, ...] | None = None
-    """Other seeds than the template's, if given."""
 
     def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
         """Run the experiment in `code`, read its metrics and have them evaluated."""
@@ -91,7 +87,7 @@ class Launcher:
 
     def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
-        seeds = len(self._seeds)
+        seeds = len(self.template.manifest.run.seeds)
         reported = metrics.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
         if not self.template.manifest.has_evaluator:
             return reported, reported
@@ -121,10 +117,6 @@ class Launcher:
         """Name of the sandbox that the runs get, or "none"."""
         return sandbox.name() if self.sandboxed else "none"
 
-    @property
-    def _seeds(self) -> tuple[int, ...]:
-        return self.seeds or self.template.manifest.run.seeds
-
     def _job(
         self,
         argv: list[str],
@@ -136,9 +128,9 @@ class Launcher:
         readable: tuple[str, ...] = (),
     ) -> Job:
         spec = self.template.manifest.run
-        threads = str(max(1, (os.cpu_count() or 1) // self.slots))
+        threads = str(os.cpu_count() or 1)
         ours = {
-            "HARNESS_SEEDS": ",".join(map(str, self._seeds)),
+            "HARNESS_SEEDS": ",".join(map(str, spec.seeds)),
             **({"HARNESS_SMOKE": "1"} if smoke else {}),
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
             "PYTHONUNBUFFERED": "1",
@@ -176,7 +168,14 @@ class Launcher:
             raise
         if result.ending == "cancelled":
             raise StudyPaused("the job was cancelled from outside")
+        if result.ending == "cannot-start":
+            raise TemplateFault(f"{result.message}; see [run] in template.toml")
         return job, result
+
+
+def is_under_way(folder: Path) -> bool:
+    """Whether the job of that folder runs, or has ended and left a result: then `submit` does not start it anew."""
+    return (folder / "result.json").exists() or lock.holder(folder / "lock") is not None
 
 
 def keep(source: Path, target: Path) -> None:
@@ -206,7 +205,7 @@ def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
             "memory",
             f"stopped at {result.peak_memory / 2**30:.1f} GiB, the limit is {job.memory / 2**30:.1f} GiB.\n{end}",
         )
-    if result.ending == "not-started":
+    if result.ending == "lost":
         return "lost", result.message
     code = result.code or 0
     signal = code - 128 if job.sandbox and code > 128 else -code  # bubblewrap passes a signal on as 128 + its number

@@ -19,9 +19,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def _quantity(text: str, units: tuple[str, ...]) -> float:
     match = re.fullmatch(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})", text)
     if match is None:
-        raise ValueError(
-            f"{text!r} is no quantity; write a number and one of {', '.join(units)}, such as 20{units[-1]}"
-        )
+        raise ValueError(f"{text!r} is no quantity; write a number and one of {', '.join(units)}, such as 20{units[1]}")
     if not float(match[1]):
         raise ValueError(f"{text!r} is nothing; give a quantity above 0")
     return float(match[1]) * UNITS[match[2]]
@@ -37,6 +35,12 @@ def _command(parts: tuple[str, ...]) -> tuple[str, ...]:
     if not any("{out_dir}" in part for part in parts[1:]):
         raise ValueError("the command must have an argument with {out_dir} in it")
     return parts
+
+
+def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed is named twice; the same seed again is no new sample")
+    return seeds
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
@@ -71,8 +75,9 @@ class RunSpec(Record):
     python: str = "auto"
     """"auto": the harness's own interpreter; else the path of one."""
     timeout: Duration = "20m"
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
     confirm_seeds: int = Field(5, ge=0)
+    """Fresh seeds that a winner will be confirmed on; part of the contract, not used yet."""
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
@@ -162,8 +167,8 @@ class Manifest(Record):
 
 
 def executed(name: str) -> bool:
-    """Whether a study's file takes part in a run. Plots and prose do not, so changing them changes no result."""
-    return name != "plot.py" and PurePosixPath(name).suffix not in (".md", ".txt")
+    """Whether a study's file takes part in a run. Plots and notes do not, so changing them changes no result."""
+    return name not in ("plot.py", "notes.md", "notes.txt", "README.md")
 
 
 def one_line(error: ValidationError) -> str:

@@ -21,6 +21,9 @@ def differences(first: History, second: History, template: Template) -> list[str
             break
         if (a.status, a.changed) != (b.status, b.changed):
             found.append(f"turn {a.turn}: {a.status} {list(a.changed)} became {b.status} {list(b.changed)}")
+    for turn in sorted({*first.edits} & {*second.edits}):
+        if first.edits[turn] != second.edits[turn]:
+            found.append(f"turn {turn} led to other code")
     for number in sorted({*first.runs, *second.runs}):
         found += _of_run(number, first.runs.get(number), second.runs.get(number), template)
     return found

@@ -48,7 +48,7 @@ def run(job: Job) -> JobResult:
         )
         ending, code = watch.until_end(child)
     except OSError as error:
-        ending, message = "not-started", f"cannot start {job.command[0]}: {error}"
+        ending, message = "cannot-start", f"cannot start {job.command[0]}: {error}"
     except Cancelled:
         ending = "cancelled"
     finally:

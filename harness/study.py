@@ -8,12 +8,14 @@ events alone (`history.stage`), so a study that was killed anywhere is resumed b
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from harness import budget, process, prompts
 from harness.agents import Agent, Instruction
@@ -42,7 +44,7 @@ from harness.events import (
 from harness.excerpt import first_sentence
 from harness.history import History
 from harness.journal import Journal
-from harness.launch import Launcher, Trial
+from harness.launch import Launcher, Tick, Trial, is_under_way
 from harness.models import append_to_recording
 from harness.paths import StudyPaths
 from harness.records import Call, Comparison, Purpose, Reply, write_whole
@@ -50,6 +52,8 @@ from harness.strategies import Strategy
 from harness.template import Template
 from harness.workspace import Workspace
 
+MOST_PLOTS = 100
+"""Names of plots that the journal keeps."""
 FINISHING_TURNS = 3
 """How often the agent may try to get its notes and plots right."""
 
@@ -162,7 +166,7 @@ class Study:
             write_whole(self.paths.rejected(turn), self.workspace.patch(before, after))
             self.workspace.restore(before)
         elif not changed:
-            status = "done" if prompts.DONE in reply.text else "nothing"
+            status = "done" if prompts.says_done(reply.text) else "nothing"
         may_repeat = purpose != "finish" and not problems and not changed
         replicate = self.replicate_asked(reply.text) if may_repeat else None
         if replicate is not None:
@@ -209,6 +213,8 @@ class Study:
     def launch(self) -> None:
         """Run the experiment, or take up the launch that an earlier controller did not see the end of."""
         launched = self.history.launched or self.announce()
+        if not is_under_way(self.job_of(launched)):
+            self.workspace.restore(launched.tree)
         trial = self.untampered(launched, self.trial(launched))
         self.happened(
             AttemptEnded(
@@ -228,7 +234,6 @@ class Study:
         checked = self.history.checked
         assert checked is not None, "only a checked edit is launched"
         turn = self.current_turn
-        self.workspace.restore(turn.tree)
         launched = AttemptLaunched(
             run=run,
             attempt=attempt,
@@ -313,12 +318,16 @@ class Study:
         if not self.template.manifest.has_plots:
             self.happened(PlotsDrawn())
             return
+        self.workspace.restore(self.history.tree)
         job = self.paths.job(f"plot-turn_{len(self.history.turns)}")
         wrong = self.launcher.plot(self.paths.root, job, self.paths.plots, self.ticker("plot.py"))
         self.workspace.restore(self.history.tree)
-        self.happened(PlotsDrawn(files=tuple(sorted(p.name for p in self.paths.plots.iterdir())), message=wrong))
+        names = sorted(path.name for path in self.paths.plots.iterdir()) if self.paths.plots.is_dir() else []
+        files = tuple(os.fsencode(name).decode(errors="replace") for name in names[:MOST_PLOTS])
+        self.happened(PlotsDrawn(files=files, message=wrong))
 
     def ending(self) -> StudyStopped:
+        self.workspace.restore(self.history.tree)
         why = budget.enough(self.budget, self.history)
         if not self.history.measured:
             return StudyStopped(status="failed", reason=f"no run gave a result: {why}")
@@ -346,10 +355,10 @@ class Study:
         assert self.history.turn is not None, "this stage follows a turn"
         return self.history.turn
 
-    def job_of(self, launched: AttemptLaunched) -> Any:
+    def job_of(self, launched: AttemptLaunched) -> Path:
         return self.paths.job(f"run_{launched.run}-attempt_{launched.attempt}")
 
-    def ticker(self, what: str) -> Any:
+    def ticker(self, what: str) -> Tick:
         return lambda seconds, line: self.watcher.running(what, seconds, line, self.history)
 
     def called(self, call: Call) -> None:

@@ -78,8 +78,8 @@ class Template:
     def pin(self, target: Path) -> str:
         """Copy everything that a study needs into `target`; returns the digest of the copy."""
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("__pycache__", "recordings", "ideas"))
-        for name in self.manifest.template.include:
-            shutil.copy(self.folder / name, target / Path(name).name)
+        for name, path in self._included.items():
+            shutil.copy(path, target / name)
         return digest_of(target)
 
 
@@ -96,9 +96,9 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def digest_of(folder: Path) -> str:
-    """One digest for a folder's files, names included."""
+    """One digest for everything in a folder, names included; also for what Python would run from a `__pycache__`."""
     sha = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         sha.update(f"{path.relative_to(folder).as_posix()}\0{digest_of_file(path)}\0".encode())
     return sha.hexdigest()
 

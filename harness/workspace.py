@@ -131,13 +131,12 @@ class Workspace:
         self._git = _git(root, GIT_DIR=str(self._place), GIT_WORK_TREE=str(root))
 
     @classmethod
-    def create(cls, lab: Lab, root: Path, template: Template, start: str | None = None) -> Workspace:
-        """Make the branch and the worktree: empty, or at commit `start`."""
+    def create(cls, lab: Lab, root: Path, template: Template) -> Workspace:
+        """Make the branch and an empty worktree."""
         lab.ensure()
         plumbing = _git(lab.path.parent, GIT_DIR=str(lab.path))
-        if start is None:
-            empty = _call(plumbing, "hash-object", "-t", "tree", "-w", os.devnull)
-            start = _call(plumbing, "commit-tree", empty, "-m", f"Study {root.name}")
+        empty = _call(plumbing, "hash-object", "-t", "tree", "-w", os.devnull)
+        start = _call(plumbing, "commit-tree", empty, "-m", f"Study {root.name}")
         _call(plumbing, "worktree", "add", "--quiet", "-b", root.name, str(root), start)
         return cls(lab, root, template)
 
@@ -193,12 +192,18 @@ class Workspace:
         return [c for c in found if not RESULT.fullmatch(c.path)]
 
     def put_back(self, tree: str) -> str:
-        """Undo whatever differs from `tree`; the names of the files that did, or an empty string."""
+        """Undo whatever differs from `tree`; the names of the files that matter to a run and did, or an empty string.
+
+        What an editor or a file manager leaves behind while somebody looks at the study does not matter to a run.
+        """
+        from harness.manifest import executed
+
         after = self.snapshot()
         if after == tree:
             return ""
+        changes = self.changes(tree, after)
         self.restore(tree)
-        return ", ".join(change.path for change in self.changes(tree, after))
+        return ", ".join(c.path for c in changes if executed(c.path) and (c.status != "A" or c.path.endswith(".py")))
 
     def patch(self, before: str, after: str) -> str:
         return _readable(_call(self._git, "diff", "--no-color", before, after))
@@ -231,6 +236,15 @@ class Workspace:
             if path and executed(path) and not RESULT.fullmatch(path):
                 sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
         return sha.hexdigest()
+
+    def take_code(self, commit: str) -> str:
+        """The worktree with the code of a commit, perhaps another study's; protected files stay."""
+        from harness.manifest import executed
+
+        names = _call(self._git, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
+        code = [n for n in names if n and executed(n) and not RESULT.fullmatch(n) and n not in self.template.protected]
+        _call(self._git, "checkout", commit, "--", *(f":(literal){name}" for name in code))
+        return self.snapshot()
 
     def with_code_of(self, run: int, tree: str) -> str:
         """`tree` with the code that an earlier run executed; results, notes and plots stay those of `tree`."""

@@ -42,16 +42,21 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller decides what Ctrl-C means
     _log_to(Path(config["private"]) / "agent" / "aider.log")
     requests = _requests(pipe)
-    session = Session(config, lambda message: pipe.send_bytes(_text(message)))
-    while True:
-        request = requests.get()
-        try:
+
+    def tell(message: dict[str, Any]) -> None:
+        pipe.send_bytes(_text(message))
+
+    try:
+        session = Session(config, tell)
+        while True:
+            request = requests.get()
             session.edit(request["edit"], request["purpose"])
-        except gateway.CallFailed as error:
-            session.tell({"failed": str(error)})
-        except Exception as error:  # the process boundary: the controller gets one line, the log the rest
-            traceback.print_exc()
-            session.tell({"crashed": f"{type(error).__name__}: {error}"})
+    except gateway.CallFailed as error:
+        tell({"failed": str(error)})
+    except Exception as error:  # the process boundary: the controller gets one line, the log the rest
+        traceback.print_exc()
+        tell({"crashed": f"{type(error).__name__}: {error}"})
+    threading.Event().wait()  # the study is paused now; this process ends with its controller
 
 
 def _text(message: dict[str, Any]) -> bytes:

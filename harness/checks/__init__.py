@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+from harness import process
+from harness.errors import HarnessError
 from harness.records import Finding
 from harness.workspace import Workspace
 
@@ -29,6 +31,21 @@ def first_findings(checks: list[Check], workspace: Workspace) -> tuple[Finding, 
     if len(found) <= MOST:
         return found
     return (*found[:MOST], Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
+
+
+def run_tool(name: str, *arguments: str, folder: Path) -> process.Completed:
+    """Run a checking program in a folder.
+
+    Raises:
+        HarnessError: it is not there, hangs, or fails.
+    """
+    try:
+        done = process.run([tool(name), *arguments], cwd=folder)
+    except (OSError, TimeoutError) as error:
+        raise HarnessError(f"{name} could not check the edit: {error}") from error
+    if done.code not in (0, 1):
+        raise HarnessError(f"{name} failed: {done.err.strip()[-500:]}")
+    return done
 
 
 def tool(name: str) -> str:

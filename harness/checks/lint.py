@@ -6,9 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import process
-from harness.checks import tool
-from harness.errors import HarnessError
+from harness.checks import run_tool
 from harness.records import Finding
 from harness.workspace import Workspace
 
@@ -26,21 +24,9 @@ class LintCheck:
 
 def lint(folder: Path) -> tuple[Finding, ...]:
     """ruff's fatal findings in a folder."""
-    argv = [
-        tool("ruff"),
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--no-respect-gitignore",
-        "--select",
-        FATAL,
-        "--output-format",
-        "json",
-    ]
-    argv += ["--ignore-noqa", "--exclude", ".harness,run_*,plots", "."]
-    done = process.run(argv, cwd=folder)
-    if done.code not in (0, 1):
-        raise HarnessError(f"ruff failed: {done.err.strip()[-500:]}")
+    what = ("--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--select", FATAL)
+    where = ("--exclude", ".harness,run_*,plots", ".")
+    done = run_tool("ruff", "check", *what, "--output-format", "json", *where, folder=folder)
     return tuple(_finding(row, folder) for row in json.loads(done.out))
 
 

@@ -7,9 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import process
-from harness.checks import tool
-from harness.errors import HarnessError
+from harness.checks import run_tool
 from harness.records import Finding
 from harness.template import Template
 from harness.workspace import Workspace
@@ -45,22 +43,11 @@ def accepted_errors(template: Template, folder: Path) -> Counter[str]:
 def errors(template: Template, folder: Path) -> list[Finding]:
     """ty's findings in a folder, by the chosen rules only."""
     python = Path(template.python)
-    argv = [
-        tool("ty"),
-        "check",
-        "--output-format",
-        "gitlab",
-        "--exit-zero",
-        "--no-progress",
-        "--no-respect-ignore-files",
-    ]
-    argv += ["--ignore", "all"]
-    argv += [part for rule in RULES for part in ("--error", rule)]
-    argv += ["--python", str(python)] if python.is_absolute() else []
-    argv += ["--exclude", ".harness", "--exclude", "run_*", "--exclude", "plots", "."]
-    done = process.run(argv, cwd=folder)
-    if done.code != 0:
-        raise HarnessError(f"ty failed: {done.err.strip()[-500:]}")
+    what = ["--ignore", "all", *(part for rule in RULES for part in ("--error", rule))]
+    what += ["--python", str(python)] if python.is_absolute() else []
+    how = ("--output-format", "gitlab", "--exit-zero", "--no-progress", "--no-respect-ignore-files")
+    where = ("--exclude", ".harness", "--exclude", "run_*", "--exclude", "plots", ".")
+    done = run_tool("ty", "check", *how, *what, *where, folder=folder)
     return [_finding(row) for row in json.loads(done.out)]
 
 

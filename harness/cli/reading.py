@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.history import History, Run
     from harness.paths import ProjectPaths, StudyPaths
 
-StudyName = Annotated[str, typer.Argument(help="Name of a study, or a part of it that no other name has.")]
+StudyName = Annotated[str, typer.Argument(help="Name of a study, or a beginning or end that no other name has.")]
 
 
 @app.command()
@@ -32,7 +32,8 @@ def status(as_json: Json = False) -> None:
             bad.append(error)
         else:
             studies += [(paths, found)] if found.start is not None else []
-    _print_status(studies, as_json)
+    if studies or not bad:
+        _print_status(studies, as_json)
     if bad:
         raise bad[0]
 

@@ -101,9 +101,11 @@ def _trial(chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path]:
 
 def _expect_ok(chosen: Template, trial: Trial) -> None:
     from harness.errors import TemplateError
+    from harness.excerpt import printable
 
     if trial.outcome != "ok":
-        raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome}): {trial.message}")
+        print(printable(trial.message), file=sys.stderr)
+        raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome})")
 
 
 @template_app.command(name="check")

@@ -79,14 +79,15 @@ def run(
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
     used = worker.check(model, chosen, priced=budget.dollars is not None)
-    orders = [Order(chosen, stored, i, budget, agent, used, strategy, check_name(name), start) for i in ideas]
+    run_0 = baseline.folder(here.baselines, chosen) / "run_0"
+    orders = [Order(chosen, stored, run_0, i, budget, agent, used, strategy, check_name(name), start) for i in ideas]
     means = Means(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(_work_all(here, [lambda o=o: begin(here, o) for o in orders], means, as_json))
 
 
 @app.command()
 def resume(
-    study: Annotated[str, typer.Argument(help="Name of the study, or a part of it that no other name has.")],
+    study: Annotated[str, typer.Argument(help="Name of the study, or a beginning or end that no other name has.")],
     executor: ExecutorName = "local",
     sandbox: Sandbox = True,
     model_timeout: Timeout = 600.0,
@@ -112,6 +113,7 @@ def replay(
     """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
     from harness import baseline
     from harness.begin import Means, Order, agent_class, begin
+    from harness.errors import UserError
     from harness.journal import history
     from harness.models import REPLAY
     from harness.replays import differences
@@ -120,6 +122,10 @@ def replay(
     here = project()
     original = here.study(study)
     before = history(original)
+    if before.status not in ("done", "failed"):
+        raise UserError(
+            f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
+        )
     begun = before.begun
     pinned = Template(original.pinned)
     model = f"{REPLAY}{original.recording}" if begun.model else None
@@ -127,15 +133,16 @@ def replay(
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
     order = Order(
-        pinned,
-        baseline.load(here.baselines, pinned),
-        begun.idea,
-        begun.budget,
-        begun.agent,
-        model or "",
-        begun.strategy,
-        name,
-        begun.parent,
+        template=pinned,
+        baseline=baseline.of_study(begun, pinned),
+        run_0=original.run(0),
+        idea=begun.idea,
+        budget=begun.budget,
+        agent=begun.agent,
+        model=model or "",
+        strategy=begun.strategy,
+        name=name,
+        start=begun.parent,
     )
     paths = begin(here, order)
     stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
@@ -146,7 +153,7 @@ def replay(
         for sentence in found:
             print(f"difference: {sentence}")
         print(f"{len(found)} differences in edits and metrics between {original.name} and {paths.name}")
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(130 if stopped.status == "interrupted" else 1 if found else 0)
 
 
 def _budget(**amounts: Any) -> Budget:

@@ -44,7 +44,7 @@ class LocalHandle:
         if result is None and ended and self._cancelled:
             return JobResult("cancelled", None, 0.0, 0)
         if result is None and ended:
-            return JobResult("not-started", None, 0.0, 0, "the runner died without a result")
+            return JobResult("lost", None, 0.0, 0, "the runner died without a result")
         return result
 
     def cancel(self) -> None:

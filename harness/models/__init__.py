@@ -35,7 +35,7 @@ def choose(model: str | None) -> str:
         UserError: no model named and no key found; says what was looked for and what works without a key.
     """
     if model:
-        return model
+        return _absolute(model)
     for variable, default in DEFAULT_MODELS.items():
         if os.environ.get(variable):
             return default
@@ -44,6 +44,14 @@ def choose(model: str | None) -> str:
         "--agent tuner (no language model), --model manual (paste prompts into any chat), "
         "--model replay:FILE (a recording) or --model ollama/NAME (a local model)"
     )
+
+
+def _absolute(model: str) -> str:
+    """A model of ours with its path spelled out, for a study may be resumed from another folder."""
+    for prefix in (REPLAY, f"{MANUAL}:"):
+        if model.startswith(prefix):
+            return prefix + str(Path(model.removeprefix(prefix)).absolute())
+    return model
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Layer 1: pure. An undefined name in a template is an error, never an empty strin
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 DONE = "ALL_COMPLETED"
 """What an agent says when it wants no further run."""
+
+
+def says_done(reply: str) -> bool:
+    """Whether an agent says, on a line of its own, that it wants no further run; a mention in a sentence is none."""
+    return re.search(rf"^\W*{DONE}\W*$", reply, re.MULTILINE) is not None
 
 
 def start(history: History, manifest: Manifest, left: Left) -> str:

@@ -1,0 +1,93 @@
+"""How `harness compare` shows a study: a table where there is room for one, else a block per run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli import words
+from harness.cli.app import console
+from harness.history import History
+from harness.paths import StudyPaths
+from harness.prompts import number
+from harness.records import Comparison
+
+ROOM = 130
+"""Columns that the table needs; cut-off numbers would be worse than none."""
+HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
+
+
+def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
+    """Every run of a study against its baseline; the primary metric only, unless `every`."""
+    out = console()
+    title = f"{paths.name} · {history.begun.template} · {words.plain(history.begun.idea.title)}"
+    out.print(Text(title, style="bold"), Text(f"[{history.status}]", style="dim"), soft_wrap=True)
+    rows = _rows(history, every)
+    if not rows:
+        out.print(Text("no run was launched", style="dim"))
+    elif out.width >= ROOM:
+        _print_table(out, rows)
+    else:
+        _print_blocks(out, rows)
+    tried = sum(p is not None for of_run in history.verdicts().values() for _, p in of_run.values())
+    if tried:
+        over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
+        out.print(Text(f"p: Welch's t test over seeds, Holm-corrected over {over}.", style="dim"))
+    lab = paths.root.parent / "lab.git"
+    for run in history.measured:
+        command = f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}"
+        out.print(command, soft_wrap=True, markup=False)
+
+
+def _rows(history: History, every: bool) -> list[tuple[str, ...]]:
+    """One row per run and metric, in the order of HEADS."""
+    rows: list[tuple[str, ...]] = []
+    verdicts, several = history.verdicts(), len(history.begun.baseline) > 1
+    for run in history.runs.values():
+        name = str(run.number)
+        if not run.comparisons:
+            rows.append((name, "no result", "", "", "", "", "", run.outcome))
+        for c in run.comparisons:
+            if c.primary or every:
+                word, p = verdicts[run.number][c.dataset] if c.primary else ("exploratory", None)
+                rows.append((name, *_cells(c, several), number(p) if c.primary else "", _seen(c), word))
+                name = ""
+    return rows
+
+
+def _cells(c: Comparison, several: bool) -> tuple[str, str, str, str]:
+    metric = f"{words.plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"
+    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]"
+    return (
+        metric + (f" {words.plain(c.dataset)}" if several else ""),
+        f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
+        f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
+        f"{c.effect:+.3g}{interval}",
+    )
+
+
+def _seen(c: Comparison) -> str:
+    return c.note.split(": ")[-1].removeprefix("the values are ") if c.note else number(c.detectable)
+
+
+def _style(word: str) -> str:
+    return words.VERDICT_STYLE.get(word, "dim")
+
+
+def _print_table(out: Console, rows: list[tuple[str, ...]]) -> None:
+    table = Table(*HEADS, box=None, pad_edge=False)
+    for *cells, word in rows:
+        table.add_row(*map(Text, cells), Text(word, style=_style(word)))
+    out.print(table)
+
+
+def _print_blocks(out: Console, rows: list[tuple[str, ...]]) -> None:
+    for run, metric, baseline, value, effect, p, seen, word in rows:
+        if run:
+            out.print(Text(f"run {run}", style="bold"))
+        out.print(Text(f"  {metric}  "), Text(word, style=_style(word)))
+        details = {"run": value, "baseline": baseline, "effect": effect, "p": p, "could have seen": seen}
+        for head, cell in details.items():
+            if cell:
+                out.print(Text(f"    {head:16}{cell}"), soft_wrap=True)
