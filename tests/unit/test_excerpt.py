@@ -124,7 +124,7 @@ def test_no_control_character_is_left() -> None:
 
 
 def test_a_long_log_is_bounded_and_ends_with_its_end() -> None:
-    told = excerpt.failure("x" * 500_000 + "\nthe end", ROOT)
+    told = excerpt.failure("x y\n" * 100_000 + "x" * 500_000 + "\nthe end", ROOT)
     assert len(told) <= excerpt.LIMIT + 1
     assert told.startswith("…")
     assert told.endswith("the end")

@@ -16,8 +16,8 @@ def test_a_job_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     saved = job(tmp_path / "deep" / "job")
     saved.save()
     loaded = Job.load(tmp_path / "deep" / "job")
-    assert loaded == replace(saved, readable=loaded.readable)
-    assert list(loaded.readable) == list(saved.readable)
+    assert loaded == replace(saved, readable=loaded.readable, hidden=loaded.hidden)
+    assert (list(loaded.readable), list(loaded.hidden)) == (list(saved.readable), list(saved.hidden))
 
 
 def test_there_is_no_result_until_one_is_saved_whole(tmp_path: Path) -> None:

@@ -118,9 +118,9 @@ def test_the_command_gets_the_interpreter_and_the_output_folder(template: Templa
     assert (script, option) == ("experiment.py", f"--out_dir={tmp_path / 'run_1'}")
 
 
-def test_plots_and_prose_take_no_part_in_runs() -> None:
-    names = ("experiment.py", "data.py", "helper.py", "weights.json", "plot.py", "notes.md", "more/notes.txt")
-    assert [executed(name) for name in names] == [True, True, True, True, False, False, False]
+def test_plots_and_notes_take_no_part_in_runs() -> None:
+    names = ("experiment.py", "data.py", "helper.py", "weights.json", "prompts.txt", "plot.py", "notes.md")
+    assert [executed(name) for name in names] == [True, True, True, True, True, False, False]
 
 
 def test_a_pinned_copy_is_a_template_with_the_same_files_and_a_digest_of_its_own(

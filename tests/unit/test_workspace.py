@@ -305,14 +305,19 @@ def test_a_path_with_spaces_accents_and_quotes_works(template: Template, tmp_pat
     assert git(made, "status", "--porcelain") != ""
 
 
-def test_a_study_can_start_at_the_run_of_another(workspace: Workspace, template: Template, tmp_path: Path) -> None:
+def test_a_study_can_take_the_code_of_a_run_of_another(
+    workspace: Workspace, template: Template, tmp_path: Path
+) -> None:
     (workspace.root / "experiment.py").write_text("better")
     sha = workspace.commit(workspace.snapshot(), workspace.head(), "Run 1", AT)
     workspace.tag("run_1", sha)
     lab = Lab(tmp_path / "runs" / "lab.git")
-    second = Workspace.create(lab, tmp_path / "runs" / "second", template, lab.resolve("study", "1"))
+    second = Workspace.create(lab, tmp_path / "runs" / "second", template)
+    (second.root / "notes.md").write_text("its own")
+    tree = second.take_code(lab.resolve("study", "1"))
     assert (second.root / "experiment.py").read_text() == "better"
-    assert second.head() == sha
+    assert (second.root / "notes.md").read_text() == "its own"
+    assert tree == second.snapshot()
 
 
 def test_the_code_of_an_earlier_run_comes_back_and_every_result_stays(workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ from harness.agents.tuner import TunerAgent, constants, with_constants
 from harness.errors import TemplateError
 from harness.paths import StudyPaths
 from harness.template import Template
-from harness.workspace import Lab, Workspace
+from harness.workspace import Workspace
 
 SOURCE = '''\
 """Doc with ümlauts and 日本."""
@@ -171,13 +171,11 @@ def test_line_ends_are_kept(agent, workspace, story) -> None:
     assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n") == lines
 
 
-def test_a_template_without_a_search_space_cannot_be_tuned(agent, toy, tmp_path, story) -> None:
+def test_a_template_without_a_search_space_cannot_be_tuned(toy) -> None:
     manifest = toy / "template.toml"
     manifest.write_text(manifest.read_text().split("[search_space.RATE]")[0])
-    (tmp_path / "runs" / "study").mkdir(parents=True)
-    bare = Workspace(Lab(tmp_path / "runs" / "lab.git"), tmp_path / "runs" / "study", Template(toy))
     with pytest.raises(TemplateError, match=r"no \[search_space\]"):
-        agent.edit(Instruction("start", "", story().history), bare)
+        TunerAgent.check(None, Template(toy), priced=False)
 
 
 @pytest.mark.parametrize("present", ["'sgd'", "'rmsprop'", "None", "0.5"])

@@ -134,7 +134,7 @@ class ExecutorContract:
 
     def test_a_program_that_does_not_exist_is_told_by_name(self, executor: Executor, job: Job) -> None:
         result = finished(executor.submit(replace(job, command=["/no/such/program"])))
-        assert (result.ending, result.code) == ("not-started", None)
+        assert (result.ending, result.code) == ("cannot-start", None)
         assert "/no/such/program" in result.message
 
     def test_a_job_gets_its_environment_and_no_secret(
@@ -249,7 +249,7 @@ class ExecutorContract:
         assert runner
         os.kill(runner, 9)
         lost = finished(handle)
-        assert (lost.ending, lost.code) == ("not-started", None)
+        assert (lost.ending, lost.code) == ("lost", None)
         assert "runner died" in lost.message
         again = finished(executor.submit(job))
         assert (again.ending, again.code) == ("exited", 0)
