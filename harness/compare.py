@@ -17,6 +17,7 @@ from harness.records import Comparison, Goal, Scores
 
 ALPHA = 0.05
 POWER = 0.8
+DRAWS = 4_000
 
 Verdict = Literal["better", "worse", "inconclusive", "cannot tell", "replicate"]
 
@@ -91,27 +92,29 @@ def _welch(
 
     test = stats.ttest_ind(values, baseline, equal_var=False)
     interval = test.confidence_interval(1 - ALPHA)
-    standard_error = abs((interval.high - interval.low) / 2 / stats.t.ppf(1 - ALPHA / 2, test.df))
-    seen = _noncentrality(float(test.df), ALPHA / tried) * standard_error
-    return float(interval.low), float(interval.high), float(test.pvalue), float(seen), ""
+    seen = _detectable(baseline, values, ALPHA / tried)
+    return float(interval.low), float(interval.high), float(test.pvalue), seen, ""
 
 
-def _noncentrality(df: float, level: float) -> float:
-    """How many standard errors an effect must have to be seen with probability POWER in a two-sided t test at `level`.
+def _detectable(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
+    """The effect that Welch's test at `level` would see with probability POWER, were the true spreads the observed ones.
 
-    Under an effect the statistic follows a noncentral t distribution (Cohen 1988, Statistical Power Analysis, ch. 2).
+    Simulated, with a fixed seed: at three or five seeds Welch's degrees of freedom vary so much from sample to sample
+    that the textbook formulas promise a power of 80 % where it is 70 %. A draw sees every effect above
+    `critical * error - difference`, so the effect wanted is a quantile over draws.
     """
-    from scipy import optimize, stats
+    import numpy as np
+    from scipy import stats
 
-    critical = stats.t.ppf(1 - level / 2, df)
-
-    def missing(shift: float) -> float:
-        return float(stats.nct.sf(critical, df, shift)) - POWER
-
-    high = critical + 1.0
-    while missing(high) < 0:
-        high *= 1.5
-    return float(optimize.brentq(missing, 0.0, high))
+    rng = np.random.default_rng(0)
+    difference, variances = np.zeros(DRAWS), []
+    for sample in (baseline, values):
+        n, spread = len(sample), deviation(sample) or 0.0
+        difference += rng.normal(0.0, spread / math.sqrt(n), DRAWS)
+        variances.append(spread**2 / n * rng.chisquare(n - 1, DRAWS) / (n - 1))
+    total = variances[0] + variances[1]
+    df = total**2 / (variances[0] ** 2 / (len(baseline) - 1) + variances[1] ** 2 / (len(values) - 1))
+    return float(np.quantile(stats.t.ppf(1 - level / 2, df) * np.sqrt(total) - difference, POWER))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
