@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from harness.manifest import MetricSpec
 from harness.metrics import deviation, mean
 from harness.records import Comparison, Goal, Scores
+
+if TYPE_CHECKING:
+    from harness.manifest import MetricSpec
 
 ALPHA = 0.05
 POWER = 0.8
@@ -97,7 +99,7 @@ def _welch(
 
 
 def _detectable(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
-    """The effect that Welch's test at `level` would see with probability POWER, were the true spreads the observed ones.
+    """The effect that Welch's test at `level` would see with probability POWER, if the true spreads are those seen.
 
     Simulated, with a fixed seed: at three or five seeds Welch's degrees of freedom vary so much from sample to sample
     that the textbook formulas promise a power of 80 % where it is 70 %. A draw sees every effect above

@@ -164,4 +164,4 @@ AnyEvent = Annotated[
     | StudyStopped,
     Field(discriminator="kind"),
 ]
-EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+EVENTS: TypeAdapter[list[AnyEvent]] = TypeAdapter(list[AnyEvent])

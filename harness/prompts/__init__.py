@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.budget import Left
 from harness.history import History
-from harness.manifest import Manifest
 from harness.metrics import deviation, disagreements, mean
 from harness.records import Scores
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from harness.manifest import Manifest
 
 DONE = "ALL_COMPLETED"
 """What an agent says when it wants no further run."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import JournalCorrupt
-from harness.events import EVENT
+from harness.events import EVENTS
 from harness.history import History
 from harness.journal import Journal, read
 
@@ -107,4 +107,4 @@ def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
 
 def test_a_journal_of_format_1_is_written_again_as_the_same_events() -> None:
     for event in read(OLD):
-        assert EVENT.validate_json(event.model_dump_json()) == event
+        assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]

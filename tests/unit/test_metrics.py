@@ -15,7 +15,7 @@ import pytest
 from harness import metrics
 from harness.compare import compare
 from harness.errors import MetricsError
-from harness.events import EVENT, AttemptEnded, Recorded
+from harness.events import EVENTS, AttemptEnded, Recorded
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -144,7 +144,7 @@ def test_a_name_that_is_no_unicode_text_is_refused(tmp_path: Path) -> None:
     except MetricsError:
         return
     event = AttemptEnded(run=1, attempt=1, outcome="ok", seconds=1.0, scores=scores)
-    assert EVENT.validate_json(event.model_dump_json()) == event
+    assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]
 
 
 def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
         dataset="toy", metric="loss", goal="min", primary=True, baseline=(1.0, 1.1, 0.9), values=values, tried=1
     )
     event = Recorded(turn=1, outcome="ok", commit="c", run=1, attempt=1, comparisons=(compared,))
-    assert EVENT.validate_json(event.model_dump_json()) == event
+    assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [1.0, 2.0, 3.0, 4.0]])

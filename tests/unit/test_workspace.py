@@ -10,7 +10,7 @@ import pytest
 
 from harness import process
 from harness.errors import UnknownName
-from harness.events import EVENT, TurnEnded
+from harness.events import EVENTS, TurnEnded
 from harness.records import write_whole
 from harness.template import Template
 from harness.workspace import Lab, Workspace
@@ -134,7 +134,7 @@ def test_a_name_that_is_no_unicode_text_can_still_be_journalled(workspace: Works
     after = workspace.snapshot()
     (change,) = workspace.changes(before, after)
     event = TurnEnded(turn=1, purpose="next", status="rejected", tree=before, changed=(change.path,))
-    assert EVENT.validate_json(event.model_dump_json()) == event
+    assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]
     workspace.restore(before)
     assert workspace.snapshot() == before
 
