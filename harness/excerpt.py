@@ -27,7 +27,7 @@ def clean(text: str) -> list[str]:
 
 def printable(text: str) -> str:
     """Text with every control character but newline, tab and git's own colours made visible."""
-    return re.sub(r"(?!\x1b\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+    return re.sub(r"(?!\x1b\[(?:1|3[126]|41)?m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def last_line(text: str) -> str:
@@ -39,7 +39,7 @@ def last_line(text: str) -> str:
 
 def first_sentence(reply: str) -> str:
     """The first line of prose in what an agent said, without its edits; at most 200 characters."""
-    prose = re.sub(r"^```.*?^```|^<{5,9} SEARCH.*?^>{5,9} REPLACE", "", reply, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```|^<{5,9} SEARCH.*?^>{5,9} REPLACE", "", reply[:20_000], flags=re.DOTALL | re.MULTILINE)
     return next((line.strip() for line in clean(prose) if " " in line.strip()), "")[:200]
 
 

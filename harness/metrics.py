@@ -54,7 +54,15 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
         raise MetricsError(f"{path.name} is not readable JSON: {error}") from error
     if not isinstance(content, dict) or not content:
         raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
+    _refuse_long_names(content)
     return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
+
+
+def _refuse_long_names(content: dict[str, Any]) -> None:
+    metrics = (name for body in content.values() if isinstance(body, dict) for name in body.get("means") or ())
+    for name in (*content, *metrics):
+        if len(str(name)) > 100:
+            raise MetricsError(f"a dataset's or metric's name is longer than 100 characters: {printable(name[:40])} …")
 
 
 def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -> dict[str, tuple[float, ...]]:

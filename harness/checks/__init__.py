@@ -19,6 +19,10 @@ MOST = 20
 """Findings that are told of one edit."""
 
 
+LONGEST = 5000
+"""Characters of one finding; a smoke run's traceback needs some."""
+
+
 class Check(Protocol):
     """Looks at a worktree; finds nothing, or reasons not to launch what is there."""
 
@@ -28,9 +32,10 @@ class Check(Protocol):
 def first_findings(checks: list[Check], workspace: Workspace) -> tuple[Finding, ...]:
     """The findings of the first check that has any; a long list is cut."""
     found = next((found for check in checks if (found := check.check(workspace))), ())
+    told = tuple(f.model_copy(update={"message": f.message[:LONGEST]}) for f in found[:MOST])
     if len(found) <= MOST:
-        return found
-    return (*found[:MOST], Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
+        return told
+    return (*told, Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
 
 
 def run_tool(name: str, *arguments: str, folder: Path) -> process.Completed:

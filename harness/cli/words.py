@@ -71,7 +71,8 @@ def _turn(event: TurnEnded) -> tuple[str, str] | None:
         "done": "the agent is done",
         "replicate": f"asks to repeat run {event.replicate_of}",
     }[event.status]
-    return f"  turn {event.turn}: {what} — {plain(event.said)[:100]}", PLAIN
+    said = f" — {plain(event.said)[:100]}" if event.said else ""
+    return f"  turn {event.turn}: {what}{said}", PLAIN
 
 
 def _checked(event: EditChecked) -> tuple[str, str] | None:

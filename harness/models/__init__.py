@@ -100,9 +100,12 @@ def difference(recorded: str, now: str) -> str:
     """
     if now.startswith(recorded):
         return ""
-    pairs = enumerate(zip_longest(recorded.splitlines(), now.splitlines()), 1)
+    lines = recorded.splitlines()
+    pairs = enumerate(zip_longest(lines, now.splitlines()[: len(lines)]), 1)
     different = [(number, a, b) for number, (a, b) in pairs if a != b]
     in_words = [(number, a, b) for number, a, b in different if a is None or b is None or _words(a) != _words(b)]
+    if not different:
+        return ""
     number, a, b = (in_words or different)[0]
     how = "differs from the recorded one" if in_words else "differs from the recorded one in numbers only, first"
     return f"the prompt {how} at line {number}: {_short(b)} (recorded: {_short(a)})"
