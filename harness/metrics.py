@@ -59,7 +59,8 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
 
 
 def _refuse_long_names(content: dict[str, Any]) -> None:
-    metrics = (name for body in content.values() if isinstance(body, dict) for name in body.get("means") or ())
+    bodies = [body["means"] for body in content.values() if isinstance(body, dict) and "means" in body]
+    metrics = [name for means in bodies if isinstance(means, dict) for name in means]
     for name in (*content, *metrics):
         if len(str(name)) > 100:
             raise MetricsError(f"a dataset's or metric's name is longer than 100 characters: {printable(name[:40])} …")

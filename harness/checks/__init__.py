@@ -12,15 +12,12 @@ from typing import Protocol
 
 from harness import process
 from harness.errors import HarnessError
+from harness.excerpt import LINE
 from harness.records import Finding
 from harness.workspace import Workspace
 
 MOST = 20
 """Findings that are told of one edit."""
-
-
-LONGEST = 5000
-"""Characters of one finding; a smoke run's traceback needs some."""
 
 
 class Check(Protocol):
@@ -32,10 +29,14 @@ class Check(Protocol):
 def first_findings(checks: list[Check], workspace: Workspace) -> tuple[Finding, ...]:
     """The findings of the first check that has any; a long list is cut."""
     found = next((found for check in checks if (found := check.check(workspace))), ())
-    told = tuple(f.model_copy(update={"message": f.message[:LONGEST]}) for f in found[:MOST])
+    told = tuple(f.model_copy(update={"message": _cut(f.message)}) for f in found[:MOST])
     if len(found) <= MOST:
         return told
     return (*told, Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
+
+
+def _cut(message: str) -> str:
+    return "\n".join(line[:LINE] for line in message.split("\n"))
 
 
 def run_tool(name: str, *arguments: str, folder: Path) -> process.Completed:

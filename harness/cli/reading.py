@@ -34,8 +34,8 @@ def status(as_json: Json = False) -> None:
             studies += [(paths, found)] if found.start is not None else []
     if studies or not bad:
         _print_status(studies, as_json)
-    for error in bad[1:]:
-        print(f"harness: {error}", file=sys.stderr)
+    for further in bad[1:]:
+        print(f"harness: {further}", file=sys.stderr)
     if bad:
         raise bad[0]
 
