@@ -32,12 +32,10 @@ def status(as_json: Json = False) -> None:
             bad.append(error)
         else:
             studies += [(paths, found)] if found.start is not None else []
-    if studies or not bad:
+    if studies or as_json or not bad:
         _print_status(studies, as_json)
-    for further in bad[1:]:
-        print(f"harness: {further}", file=sys.stderr)
     if bad:
-        raise bad[0]
+        raise JournalCorrupt("; ".join(map(str, bad)))
 
 
 def _print_status(studies: list[tuple[StudyPaths, History]], as_json: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 from lab import Project
 
 from harness import __version__
-from harness.events import EVENT
+from harness.events import EVENTS
 
 from .conftest import listing
 
@@ -75,7 +75,7 @@ def test_a_study_whose_process_is_gone_is_shown_as_killed(worked_once: Path, tmp
 
 def test_show_tells_the_story_and_gives_the_events(worked: Project) -> None:
     events = parsed(worked, "show", "tuned")
-    assert [EVENT.validate_python(event).kind for event in events].index("study_started") == 0
+    assert [event.kind for event in EVENTS.validate_python(events)].index("study_started") == 0
     assert events[-1]["kind"] == "study_stopped"
     text = read(worked, "show", "tuned")
     for part in ("study tuned", "run 1", "run 2", "done: all 2 runs are used", "seeds:", "spent:", "left:", "0 runs"):
