@@ -23,7 +23,8 @@ def _subject(recorded: Recorded) -> str:
     if recorded.outcome == "notes":
         return "Notes and plots"
     if recorded.run is None:
-        return f"Not launched: {recorded.outcome} check"
+        why = "the budget is spent" if recorded.outcome == "budget" else f"{recorded.outcome} check"
+        return f"Not launched: {why}"
     start = f"Run {recorded.run}, attempt {recorded.attempt}: {recorded.outcome}"
     primary = [
         f"{c.metric} {number(c.mean)} (baseline {number(c.baseline_mean)})" for c in recorded.comparisons if c.primary

@@ -111,7 +111,7 @@ class Study:
             case "check":
                 self.check()
             case "launch":
-                return self.launch_or_stop()
+                self.launch_or_leave()
             case "record":
                 self.record()
             case "plot":
@@ -203,12 +203,13 @@ class Study:
             checks.append(SmokeCheck(self.launcher, f"smoke-turn_{turn.turn}", self.ticker("smoke run")))
         return checks
 
-    def launch_or_stop(self) -> StudyStopped | None:
-        """Launch what passed the checks, if there is anything left to spend."""
+    def launch_or_leave(self) -> None:
+        """Launch what passed the checks, if there is anything left to spend; else only commit it."""
+        turn = self.current_turn
         if self.history.launched is None and budget.spent(self.budget, self.history):
-            return self.ask_or_stop()
-        self.launch()
-        return None
+            self.commit(Recorded(turn=turn.turn, outcome="budget", commit=""), turn.at)
+        else:
+            self.launch()
 
     def launch(self) -> None:
         """Run the experiment, or take up the launch that an earlier controller did not see the end of."""
