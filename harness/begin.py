@@ -192,6 +192,8 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             journal.append(StudyResumed())
         begun = state.begun
         pinned = Template(paths.pinned)
+        workspace = Workspace(Lab(project.lab), paths.root, pinned)
+        workspace.point_at(state.commit)
         study: Study
 
         def on_call(call: Call) -> None:
@@ -211,7 +213,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
         study = Study(
             paths=paths,
             template=pinned,
-            workspace=Workspace(Lab(project.lab), paths.root, pinned),
+            workspace=workspace,
             journal=journal,
             agent=agent,
             strategy=seams.find("strategy", begun.strategy, STRATEGIES)(),

@@ -213,11 +213,15 @@ class Workspace:
         date = {"GIT_AUTHOR_DATE": f"{int(at)} +0000", "GIT_COMMITTER_DATE": f"{int(at)} +0000"}
         with self._git.custom_environment(**date):
             sha = _call(self._git, "commit-tree", tree, "-p", parent, "-m", message)
-        _call(self._git, "update-ref", f"refs/heads/{self.study}", sha)
+        self.point_at(sha)
         return sha
 
     def head(self) -> str:
         return self._lab.head(self.study)
+
+    def point_at(self, commit: str) -> None:
+        """Put the branch where the journal says it is; a commit that the journal does not know is made again."""
+        _call(self._git, "update-ref", f"refs/heads/{self.study}", commit)
 
     def tag(self, name: str, commit: str) -> None:
         _call(self._git, "update-ref", f"refs/tags/{self.study}/{name}", commit)
