@@ -12,9 +12,12 @@ demo: .venv/installed
 	@echo
 	$(BIN)/harness compare
 	@echo
-	@echo "Look next at:  $(BIN)/harness show \$$(ls runs | tail -1)     the story, event by event"
-	@echo "               git -C runs/lab.git log --all --stat          every edit, the failed ones included"
-	@echo "               $(BIN)/harness run tms_geometry --agent tuner  the same template without a language model"
+	@study=$$(basename $$(ls -dt runs/2*/ | head -1)); \
+	echo "Look next at:"; \
+	echo "  $(BIN)/harness show $$study      the story, event by event"; \
+	echo "  $(BIN)/harness diff $$study      what the agent changed"; \
+	echo "  git -C runs/lab.git log --stat $$study    every edit, the failed ones included"; \
+	echo "  $(BIN)/harness run tms_geometry --agent tuner    the same template without a language model"
 
 test: .venv/installed
 	$(BIN)/ruff format --check .
