@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -62,6 +63,13 @@ def test_without_any_spread_values_are_compared_exactly() -> None:
     assert (same.effect, same.p, verdict(same, same.p)) == (0.0, 1.0, "inconclusive")
     assert (other.effect, other.p, verdict(other, other.p)) == (-0.5, 0.0, "better")
     assert "no spread" in other.note
+
+
+def test_one_side_without_spread_is_compared_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours = compared((8.0, 8.0, 8.0), (8.0, 7.0, 8.0))
+    assert ours.p is not None and 0 < ours.p < 1
 
 
 @pytest.mark.parametrize(("baseline", "values"), [((1.0,), (0.5, 0.6)), ((1.0, 1.1), (0.5,)), ((1.0,), (0.5,))])
