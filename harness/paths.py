@@ -91,11 +91,6 @@ class StudyPaths:
         """What agent and model have said to each other after that many model calls that count."""
         return self.private / "conversation" / f"{calls:04d}.json"
 
-    @property
-    def agent(self) -> Path:
-        """Where the agent's own log and history go."""
-        return self.private / "agent"
-
     def call(self, number: int) -> Path:
         return self.private / "calls" / f"{number:04d}.md"
 

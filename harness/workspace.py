@@ -111,9 +111,6 @@ class Lab:
     def tree_of(self, commit: str) -> str:
         return _call(self._git, "rev-parse", f"{commit}^{{tree}}")
 
-    def read(self, commit: str, path: str) -> str:
-        return _call(self._git, "show", f"{commit}:{path}")
-
     def _root(self, study: str) -> str:
         """The commit that the study began with (marked by a tag when the study is made)."""
         return _call(self._git, "rev-parse", "--verify", f"refs/tags/{study}/template^{{commit}}")
