@@ -2,14 +2,14 @@
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from artifacts import Array
+
+DATASET = "sparse_uniform"
 N_FEATURES = 8
 N_HIDDEN = 3
 SPARSITY = 0.95
 """Probability that a feature is zero; a feature is active with p = 1 - SPARSITY."""
-
-Array = NDArray[np.float32]
 
 
 def sparse_features(rng: Generator, shape: tuple[int, ...], p: float = 1 - SPARSITY) -> Array:

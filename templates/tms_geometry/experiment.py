@@ -5,18 +5,16 @@
 Writes weights.npz, training_curve.npz and final_info.json into the output folder.
 """
 
-import argparse
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from artifacts import is_smoke, requested_seeds, write_final_info
-from data import N_FEATURES, N_HIDDEN, Array, sparse_features
+from artifacts import Array, is_smoke, requested_seeds, run_arguments, write_final_info
+from data import DATASET, N_FEATURES, N_HIDDEN, sparse_features
 from geometry import measure
 
 N_STEPS = 10_000
@@ -77,10 +75,7 @@ def train(seeds: list[int], n_steps: int, device: torch.device) -> tuple[Array, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out_dir", type=Path, required=True)
-    out_dir = parser.parse_args().out_dir
-    out_dir.mkdir(parents=True, exist_ok=True)
+    out_dir = run_arguments(__doc__).out_dir
     seeds = requested_seeds()
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
 
@@ -93,7 +88,7 @@ def main() -> None:
     metrics["train_seconds"] = [seconds_per_seed] * len(seeds)
     np.savez(out_dir / "weights.npz", W=w)
     np.savez(out_dir / "training_curve.npz", loss=curve)
-    write_final_info(out_dir, metrics)
+    write_final_info(out_dir, {DATASET: metrics})
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ Shapes: W [n, d] holds the direction of feature i in row i, b [n], x [samples, n
 """
 
 from math import comb
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 
-from data import N_FEATURES, SPARSITY, Array, k_active_features
+from artifacts import Array, load_arrays
+from data import N_FEATURES, N_HIDDEN, SPARSITY, k_active_features
 
 REPRESENTED_NORM = 0.5
 """A feature counts as represented when ||W_i|| exceeds this."""
@@ -18,6 +20,21 @@ RARE_SAMPLES = 5_000
 """Samples per number of active features; more than three occur in fewer than 1 of 2,000 inputs."""
 GRID_POINTS = 2_000
 """Magnitudes per feature when a single one is active."""
+
+
+def load_weights(path: Path, n_seeds: int | None = None) -> tuple[Array, Array]:
+    """Read weights.npz, which README.md describes.
+
+    Returns:
+        W [seeds, n, d] and b [seeds, n], zeros when the file has no bias.
+
+    Raises:
+        ArtifactError: the file is not as it must be, or has another number of seeds than `n_seeds`.
+    """
+    required, optional = {"W": (n_seeds, N_FEATURES, N_HIDDEN)}, {"b": (n_seeds, N_FEATURES)}
+    arrays = load_arrays(path, required, optional)
+    w = arrays["W"]
+    return w, arrays.get("b", np.zeros(w.shape[:2], dtype=np.float32))
 
 
 def hidden(x: Array, w: Array) -> Array:

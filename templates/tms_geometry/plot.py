@@ -24,9 +24,9 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
 from plotly.subplots import make_subplots
 
-from artifacts import DATASET, ArtifactError, load_weights
-from data import N_FEATURES, N_HIDDEN, SPARSITY, Array, k_active_features
-from geometry import hidden
+from artifacts import Array, ArtifactError
+from data import DATASET, N_FEATURES, N_HIDDEN, SPARSITY, k_active_features
+from geometry import hidden, load_weights
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pinned
 import pytest
 
 from harness import baseline
@@ -22,22 +19,17 @@ from harness.template import Template
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "templates" / "tms_geometry"
 P = 0.05
-MODULES = ("data", "geometry", "artifacts")
 
 
 @pytest.fixture(scope="module")
-def modules() -> Iterator[dict[str, ModuleType]]:
-    """The template's own modules, whose plain names no other test is to find."""
-    before = {name: sys.modules.pop(name, None) for name in MODULES}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield {name: import_module(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name, module in before.items():
-            sys.modules.pop(name, None)
-            if module is not None:
-                sys.modules[name] = module
+def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pinned.pin("tms_geometry", tmp_path_factory.mktemp("pinned") / "template")
+
+
+@pytest.fixture(scope="module")
+def modules(where: Path) -> Iterator[dict[str, ModuleType]]:
+    with pinned.imported(where, "data", "geometry") as found:
+        yield found
 
 
 @pytest.fixture
@@ -74,6 +66,12 @@ def test_the_stored_baseline_is_what_its_files_say(template: Template) -> None:
     assert list(stored.reported["sparse_uniform"]["loss"]) == reported["final_info_dict"]["loss"]
     spread = np.std(reported["final_info_dict"]["loss"], ddof=1) / math.sqrt(5)
     assert reported["stderrs"]["loss"] == pytest.approx(spread, rel=1e-9)
+
+
+def test_the_stored_baseline_keeps_what_is_known(where: Path, tmp_path: Path) -> None:
+    rows = pinned.known(where, pinned.baseline_run("tms_geometry"), tmp_path)
+    assert len(rows) == 3
+    assert all(row["holds"] for row in rows), rows
 
 
 def test_every_idea_can_be_read_and_names_what_it_should_move(template: Template) -> None:
@@ -198,24 +196,12 @@ def test_the_same_generator_gives_the_same_samples(data) -> None:
     assert (first != other).any()
 
 
-def evaluate(tmp_path: Path, seeds: str = "0,1") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "evaluate.py", f"--run_dir={tmp_path}", f"--out_dir={tmp_path / 'out'}"],
-        cwd=FOLDER,
-        env={**os.environ, "HARNESS_SEEDS": seeds, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 GOOD = np.tile(np.eye(8, 3, dtype=np.float32), (2, 1, 1))
 
 
-def test_the_evaluator_measures_saved_weights_on_its_own_data(tmp_path: Path) -> None:
+def test_the_evaluator_measures_saved_weights_on_its_own_data(where: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "weights.npz", W=GOOD)
-    done = evaluate(tmp_path)
+    done = pinned.evaluate(where, tmp_path, tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads((tmp_path / "out" / "final_info.json").read_text())["sparse_uniform"]
     assert scores["final_info_dict"]["features_represented"] == [3.0, 3.0]
@@ -223,11 +209,11 @@ def test_the_evaluator_measures_saved_weights_on_its_own_data(tmp_path: Path) ->
     assert "train_seconds" not in scores["means"]
 
 
-def test_the_evaluator_gives_the_stored_baseline_again(tmp_path: Path) -> None:
+def test_the_evaluator_gives_the_stored_baseline_again(where: Path, tmp_path: Path) -> None:
     """The same weights, the same data: the official numbers can be made anew by anybody."""
     files = ROOT / "baselines" / "tms_geometry" / "run_0"
     (tmp_path / "weights.npz").write_bytes((files / "weights.npz").read_bytes())
-    assert evaluate(tmp_path, "0,1,2,3,4").returncode == 0
+    assert pinned.evaluate(where, tmp_path, tmp_path / "out", "0,1,2,3,4").returncode == 0
     again = json.loads((tmp_path / "out" / "final_info.json").read_text())["sparse_uniform"]["final_info_dict"]
     stored = json.loads((files / "verified.json").read_text())["sparse_uniform"]["final_info_dict"]
     for metric, values in stored.items():
@@ -251,7 +237,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", [*BAD, "missing", "no archive", "half an archive"])
-def test_bad_weights_are_refused_in_one_line_with_exit_code_3(tmp_path: Path, what: str) -> None:
+def test_bad_weights_are_refused_in_one_line_with_exit_code_3(where: Path, tmp_path: Path, what: str) -> None:
     path = tmp_path / "weights.npz"
     if what in BAD:
         np.savez(path, **BAD[what])
@@ -260,8 +246,8 @@ def test_bad_weights_are_refused_in_one_line_with_exit_code_3(tmp_path: Path, wh
     elif what == "half an archive":
         np.savez(path, W=GOOD)
         path.write_bytes(path.read_bytes()[:200])
-    done = evaluate(tmp_path)
+    done = pinned.evaluate(where, tmp_path, tmp_path / "out")
     assert done.returncode == 3, done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert "weights.npz" in done.stderr
+    assert "weights.npz" in done.stderr or "not finite" in done.stderr
     assert not (tmp_path / "out" / "final_info.json").exists()

@@ -1,0 +1,177 @@
+"""What a template needs to speak with the harness: environment of a run, final_info.json, checked files, exit status.
+
+Protected, and standard library and numpy only, so that an evaluator that needs no torch starts fast.
+"""
+
+import argparse
+import json
+import os
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+PerSeed = Mapping[str, list[float]]
+"""Metric → one value per seed."""
+Shape = tuple[int | None, ...]
+"""The shape an array must have; None where any length will do."""
+
+DEFAULT_SEEDS = "0,1,2"
+UNACCEPTABLE = 3
+"""Exit status that tells the harness: the run saved something that cannot be evaluated."""
+LARGEST_FILE = 2**30
+"""Bytes that a saved file may have once unpacked."""
+
+
+class ArtifactError(Exception):
+    """A saved file does not keep the contract in README.md; the message is one line that says how."""
+
+
+def requested_seeds() -> list[int]:
+    """The seeds in HARNESS_SEEDS, comma separated."""
+    return [int(seed) for seed in os.environ.get("HARNESS_SEEDS", DEFAULT_SEEDS).split(",")]
+
+
+def is_smoke() -> bool:
+    """Whether this is the tiny run that only shows that the script works."""
+    return os.environ.get("HARNESS_SMOKE") == "1"
+
+
+def run_arguments(doc: str, *extra: str) -> argparse.Namespace:
+    """Parse `--out_dir` and further required folders from the command line; make the output folder."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for name in (*extra, "out_dir"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.out_dir.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+def write_final_info(out_dir: Path, datasets: Mapping[str, PerSeed]) -> None:
+    """Write final_info.json: of every dataset and metric the mean, the standard error and the value per seed.
+
+    The standard error is std(ddof=1)/sqrt(n); with a single seed it does not exist and is null.
+    """
+    info = {
+        dataset: {
+            "means": {metric: float(np.mean(values)) for metric, values in per_seed.items()},
+            "stderrs": {metric: _standard_error(values) for metric, values in per_seed.items()},
+            "final_info_dict": {metric: [float(value) for value in values] for metric, values in per_seed.items()},
+        }
+        for dataset, per_seed in datasets.items()
+    }
+    unfinished = out_dir / "final_info.json.part"
+    unfinished.write_text(json.dumps(info, indent=2) + "\n")
+    unfinished.replace(out_dir / "final_info.json")
+
+
+def _standard_error(values: list[float]) -> float | None:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+
+
+def evaluate(doc: str, measure: Callable[[Path], Mapping[str, PerSeed]]) -> None:
+    """The main function of an evaluate.py: measure the run in `--run_dir`, write `--out_dir`/final_info.json.
+
+    An ArtifactError, and a metric that is not finite, are the run's fault: one line and exit status 3.
+    """
+    arguments = run_arguments(doc, "run_dir")
+    try:
+        datasets = measure(arguments.run_dir)
+        _refuse_infinite(datasets)
+    except ArtifactError as error:
+        print(f"evaluate.py: {error}", file=sys.stderr)
+        sys.exit(UNACCEPTABLE)
+    write_final_info(arguments.out_dir, datasets)
+
+
+def _refuse_infinite(datasets: Mapping[str, PerSeed]) -> None:
+    for dataset, per_seed in datasets.items():
+        for metric, values in per_seed.items():
+            if not np.isfinite(values).all():
+                raise ArtifactError(f"{metric} on {dataset} is not finite ({values}); the training diverged")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that is known about a correct build, and what this run shows."""
+
+    claim: str
+    expected: str
+    found: str
+    holds: bool
+
+    @classmethod
+    def within(cls, claim: str, low: float, high: float, found: float) -> "Claim":
+        """`low` ≤ found ≤ `high`."""
+        return cls(claim, f"{low:g} to {high:g}", f"{found:.6g}", low <= found <= high)
+
+    @classmethod
+    def near(cls, claim: str, expected: float, found: float, tolerance: float) -> "Claim":
+        """|found − expected| ≤ `tolerance`."""
+        return cls(claim, f"{expected:.6g} ± {tolerance:g}", f"{found:.6g}", abs(found - expected) <= tolerance)
+
+
+def check_known(doc: str, claims: Callable[[Path], list[Claim]]) -> None:
+    """The main function of a known.py: write the claims about the run in `--run_dir` to `--out_dir`/known.json."""
+    arguments = run_arguments(doc, "run_dir")
+    rows = [asdict(claim) for claim in claims(arguments.run_dir)]
+    (arguments.out_dir / "known.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def verified(run_dir: Path) -> dict[str, dict[str, list[float]]]:
+    """Dataset → metric → value per seed, as the evaluator found them: verified.json of a run."""
+    content = json.loads((run_dir / "verified.json").read_text())
+    return {dataset: body["final_info_dict"] for dataset, body in content.items()}
+
+
+def load_arrays(
+    path: Path, required: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None
+) -> dict[str, Array]:
+    """Read an npz file of float32 arrays without pickles.
+
+    Args:
+        path: the file.
+        required: key → shape of every array that must be there.
+        optional: key → shape of arrays that may be there.
+
+    Raises:
+        ArtifactError: the file is missing, unreadable or too large, or a key, dtype, shape or value is wrong.
+    """
+    shapes = {**required, **(optional or {})}
+    try:
+        _refuse_large(path)
+        with np.load(path, allow_pickle=False) as saved:
+            keys = set(saved.files)
+            if not set(required) <= keys <= set(shapes):
+                wanted = ", ".join(map(repr, required)) + (f" and optionally {', '.join(optional)}" if optional else "")
+                raise ArtifactError(f"{path.name}: expected the keys {wanted}, found {sorted(keys)[:20]}")
+            arrays = {key: saved[key] for key in shapes if key in keys}
+    # TypeError: the file holds a bare .npy array, which is no context manager.
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile, zlib.error) as error:
+        raise ArtifactError(f"{path.name}: cannot be read as an npz of plain arrays: {error}") from error
+    for key, array in arrays.items():
+        _check(f"{path.name}: {key!r}", array, shapes[key])
+    return arrays
+
+
+def _refuse_large(path: Path) -> None:
+    with ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > LARGEST_FILE:
+        raise ArtifactError(f"{path.name}: {size / 2**30:.1f} GiB unpacked, more than is read")
+
+
+def _check(what: str, array: Array, shape: Shape) -> None:
+    if array.dtype != np.float32:
+        raise ArtifactError(f"{what} must be float32, found {array.dtype}")
+    if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ArtifactError(f"{what} must have shape ({wanted}), found {array.shape}")
+    if not np.isfinite(array).all():
+        raise ArtifactError(f"{what} holds values that are not finite; the training diverged")
