@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 BIN = .venv/bin
 RECORDING = templates/tms_geometry/recordings/by_hand.jsonl
 
-.PHONY: demo test format bench clean
+.PHONY: demo test science format bench clean
 
 demo: .venv/installed
 	$(BIN)/harness run tms_geometry --idea bias_after_geometry --model replay:$(RECORDING) --max-runs 3
@@ -24,6 +24,9 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 4 --dist worksteal
+
+science: .venv/installed
+	$(BIN)/harness baseline --again
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -11,11 +12,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness import metrics
 from harness.errors import BaselineError
 from harness.events import StudyStarted
 from harness.manifest import executed, one_line
-from harness.records import Record, Scores, write_json
+from harness.records import Claim, Record, Scores, write_json
 from harness.template import Template, digest_of_file
+
+LARGEST_FILE = 2 * 2**20
+"""Bytes of a file of the baseline's run that is kept: baselines lie in git, and go into every study."""
 
 
 class Fingerprint(Record):
@@ -83,11 +88,11 @@ def load(baselines: Path, template: Template) -> Baseline:
         BaselineError: there is none, it cannot be read, it is another template's, or something it depends on changed.
     """
     file = path(baselines, template)
-    refresh = f"harness baseline refresh {template.name}"
+    refresh = f"harness baseline {template.name} --refresh"
     try:
         stored = Baseline.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        make = f"harness baseline make {template.name}"
+        make = f"harness baseline {template.name}"
         raise BaselineError(f"{template.name} has no baseline ({file} is missing); make it with: {make}") from error
     except ValidationError as error:
         raise BaselineError(f"{file}: {one_line(error)}; make it anew with: {refresh}") from error
@@ -130,8 +135,12 @@ def _difference(stored: Fingerprint, now: Fingerprint) -> str:
 
 def save(
     baselines: Path, template: Template, out_dir: Path, scores: Scores, reported: Scores, seconds: float
-) -> Baseline:
-    """Store a finished run of the unmodified template as its baseline, with the files that the run left."""
+) -> list[str]:
+    """Store a finished run of the unmodified template as its baseline, with the files that the run left.
+
+    Returns:
+        Names of files that are too large to be kept.
+    """
     baseline = Baseline(
         template=template.name,
         fingerprint=fingerprint(template),
@@ -143,10 +152,34 @@ def save(
         made_with=versions(),
     )
     target = folder(baselines, template)
+    large: list[str] = []
+
+    def too_large(within: str, names: list[str]) -> list[str]:
+        found = [n for n in names if (file := Path(within, n)).is_file() and file.stat().st_size > LARGEST_FILE]
+        large.extend(str(Path(within, name).relative_to(out_dir)) for name in found)
+        return found
+
     shutil.rmtree(target / "run_0", ignore_errors=True)
-    shutil.copytree(out_dir, target / "run_0")
+    shutil.copytree(out_dir, target / "run_0", ignore=too_large)
     write_json(path(baselines, template), baseline.model_dump(mode="json"))
-    return baseline
+    return large
+
+
+def agreement(stored: Baseline, again: Scores, primary: str) -> list[Claim]:
+    """Whether another run of the same code scores what the stored one did, within what seeds do.
+
+    Seeds on the same machine give the same numbers; on another, rounding may set a training on another path, so the
+    means may differ by three standard errors of their difference.
+    """
+    found = []
+    for dataset, scores in stored.scores.items():
+        before, now = scores[primary], again[dataset][primary]
+        spread = math.hypot(metrics.standard_error(before) or 0.0, metrics.standard_error(now) or 0.0)
+        difference, slack = abs(metrics.mean(before) - metrics.mean(now)), 3 * spread + 1e-6 * abs(metrics.mean(before))
+        what = f"{primary} on {dataset} as stored"
+        expected, got = f"{metrics.mean(before):.6g} ± {slack:.2g}", f"{metrics.mean(now):.6g}"
+        found.append(Claim(claim=what, expected=expected, found=got, holds=difference <= slack))
+    return found
 
 
 def versions() -> dict[str, str]:

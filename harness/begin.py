@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import baseline as baselines
-from harness import lock, process, sandbox, seams
+from harness import environment, lock, process, sandbox, seams
 from harness.agents import BUILT_IN as AGENTS
 from harness.agents import Setup
 from harness.baseline import Baseline
@@ -218,7 +218,13 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             agent=agent,
             strategy=seams.find("strategy", begun.strategy, STRATEGIES)(),
             launcher=Launcher(
-                pinned, executor, paths.pinned, begun.pinned, means.sandboxed, hidden=(str(project.root),)
+                template=pinned,
+                executor=executor,
+                pinned=paths.pinned,
+                pinned_digest=begun.pinned,
+                environment=environment.ready(pinned, project.environments, watcher.note),
+                sandboxed=means.sandboxed,
+                hidden=(str(project.root),),
             ),
             watcher=watcher,
             same_machine=begun.baseline_machine == baselines.machine(),

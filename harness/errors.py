@@ -4,6 +4,7 @@ HarnessError                    anything the harness can explain in one line
 ├── UserError                   the person at the keyboard can fix it: one line, exit 2, nothing written
 │   ├── TemplateError           a template folder or its template.toml is wrong
 │   ├── IdeaError               an idea file cannot be used
+│   ├── EnvironmentFault        the environment that a template asks for cannot be built
 │   ├── BaselineError           the stored baseline is missing, stale or of another template
 │   ├── UnknownName             no such template, study, run, agent, model or plug-in; lists the known ones
 │   └── JournalCorrupt          a journal line that is not the torn last one cannot be read
@@ -30,6 +31,10 @@ class UserError(HarnessError):
 
 class TemplateError(UserError):
     """The template's folder or manifest is not usable as it stands."""
+
+
+class EnvironmentFault(UserError):
+    """pip or the template's `prepare` failed, or another process is at it."""
 
 
 class IdeaError(UserError):

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from harness import excerpt, lock, metrics, sandbox
+from harness.environment import Environment
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
 from harness.executors import Executor
 from harness.job import Job, JobResult
 from harness.process import clean_environment
-from harness.records import Scores
+from harness.records import Claim, Scores
 from harness.template import Template, digest_of
 
 Tick = Callable[[float, str], None]
@@ -28,6 +31,7 @@ UNACCEPTABLE = 3
 """Exit code with which an evaluator says: the run saved something that cannot be evaluated."""
 EVALUATION_TIMEOUT = 600.0
 PLOT_TIMEOUT = 300.0
+CLAIMS = TypeAdapter(tuple[Claim, ...])
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Launcher:
     """The template copy that evaluators run from."""
     pinned_digest: str
     """What the copy's digest must be before an evaluator is run from it."""
+    environment: Environment = field(default_factory=Environment)
     sandboxed: bool = True
     hidden: tuple[str, ...] = ()
     """Folders that no run may see into: the project with its other studies."""
@@ -69,12 +74,14 @@ class Launcher:
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
         """Run plot.py; an empty string, or what went wrong."""
-        argv = [self.template.python, "plot.py", f"--out_dir={out_dir}"]
+        argv = [self.environment.python, "plot.py", f"--out_dir={out_dir}"]
         job, result = self._finish(self._job(argv, code, folder, out_dir, PLOT_TIMEOUT), tick)
         return "" if result.ending == "exited" and result.code == 0 else _failure(job, result)[1]
 
     def _trial(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> Trial:
-        job = self._job(self.template.command(out_dir), code, folder, out_dir, timeout, smoke=smoke)
+        job = self._job(
+            self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
+        )
         job, result = self._finish(job, tick)
         if result.ending != "exited" or result.code != 0:
             outcome, message = _failure(job, result)
@@ -91,26 +98,48 @@ class Launcher:
         reported = metrics.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
         if not self.template.manifest.has_evaluator:
             return reported, reported
-        if digest_of(self.pinned) != self.pinned_digest:
-            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its evaluator was not run")
-        evaluation = folder / "evaluation"
-        argv = [self.template.python, "evaluate.py", f"--run_dir={out_dir}", f"--out_dir={evaluation / 'out'}"]
-        job = self._job(argv, self.pinned, evaluation, evaluation / "out", EVALUATION_TIMEOUT, smoke, (str(out_dir),))
-        job, result = self._finish(job, tick)
-        if result.ending == "exited" and result.code == UNACCEPTABLE:
-            raise MetricsError(f"the evaluator refuses what the run saved: {_failure(job, result)[1]}")
-        if result.ending != "exited" or result.code != 0:
-            what = _failure(job, result)[1]
-            raise TemplateFault(
-                f"evaluate.py of {self.template.name} failed (the template's fault, not the agent's): {what}"
-            )
-        verified = evaluation / "out" / "final_info.json"
+        verified = self._judged("evaluate.py", folder / "evaluation", out_dir, tick, smoke) / "final_info.json"
         try:
             scores = metrics.overlay(reported, metrics.read(verified, None, seeds))
         except MetricsError as error:
             raise TemplateFault(f"evaluate.py of {self.template.name}: {error}") from error
         keep(verified, out_dir / "verified.json")
         return reported, scores
+
+    def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
+        """What is known about a correct build and whether this run shows it; nothing when the template has no known.py.
+
+        Raises:
+            TemplateFault: known.py failed.
+        """
+        if not self.template.manifest.has_known:
+            return ()
+        out_dir = self._judged("known.py", folder, run_dir, tick, smoke=False)
+        try:
+            return CLAIMS.validate_json((out_dir / "known.json").read_bytes())
+        except (OSError, ValidationError) as error:
+            raise TemplateFault(f"known.py of {self.template.name} wrote no claims: {error}") from error
+
+    def _judged(self, script: str, folder: Path, run_dir: Path, tick: Tick, smoke: bool) -> Path:
+        """Run a script of the pinned template on what a run saved; gives the folder that it wrote into.
+
+        Raises:
+            MetricsError: the script says that the run saved something unacceptable.
+            TemplateFault: the pinned template is not as it was, or the script failed.
+        """
+        if digest_of(self.pinned) != self.pinned_digest:
+            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its {script} was not run")
+        argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
+        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, (str(run_dir),))
+        job, result = self._finish(job, tick)
+        if result.ending == "exited" and result.code == UNACCEPTABLE:
+            raise MetricsError(f"{script} refuses what the run saved: {_failure(job, result)[1]}")
+        if result.ending != "exited" or result.code != 0:
+            what = _failure(job, result)[1]
+            raise TemplateFault(
+                f"{script} of {self.template.name} failed (the template's fault, not the agent's): {what}"
+            )
+        return folder / "out"
 
     @property
     def confinement(self) -> str:
@@ -131,6 +160,7 @@ class Launcher:
         threads = str(os.cpu_count() or 1)
         ours = {
             "HARNESS_SEEDS": ",".join(map(str, spec.seeds)),
+            **({"HARNESS_ASSETS": self.environment.assets} if self.environment.assets else {}),
             **({"HARNESS_SMOKE": "1"} if smoke else {}),
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
             "PYTHONUNBUFFERED": "1",
@@ -150,7 +180,7 @@ class Launcher:
             gpus=spec.gpus,
             sandbox=self.confinement != "none",
             hidden=self.hidden,
-            readable=readable,
+            readable=(*readable, *self.environment.readable),
         )
 
     def _finish(self, job: Job, tick: Tick) -> tuple[Job, JobResult]:

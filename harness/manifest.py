@@ -73,7 +73,11 @@ class RunSpec(Record):
 
     command: Annotated[tuple[str, ...], AfterValidator(_command)] = ("python", "experiment.py", "--out_dir={out_dir}")
     python: str = "auto"
-    """"auto": the harness's own interpreter; else the path of one."""
+    """"auto": the harness's own interpreter; a path: that one; a protected requirements file (`*.txt`): an environment
+    built for the template."""
+    prepare: tuple[str, ...] = ()
+    """Command that fetches what no package is (models, texts) into `{assets}`; run once, with network, in the built
+    environment. It is run again when a protected file changed, and should keep what is still good."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
     confirm_seeds: int = Field(5, ge=0)
@@ -81,6 +85,17 @@ class RunSpec(Record):
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
+
+    @property
+    def requirements(self) -> str:
+        """Name of the requirements file to build an environment from, or nothing."""
+        return self.python if self.python.endswith(".txt") else ""
+
+    @model_validator(mode="after")
+    def _prepared_somewhere(self) -> RunSpec:
+        if self.prepare and not self.requirements:
+            raise ValueError("prepare needs python = a requirements file, for the environment it runs in")
+        return self
 
     @property
     def timeout_seconds(self) -> float:
@@ -148,9 +163,19 @@ class Manifest(Record):
             raise ValueError(f"exactly one metric must say primary = true; here: {named}")
         return self
 
+    @model_validator(mode="after")
+    def _requirements_are_protected(self) -> Manifest:
+        if self.run.requirements and self.run.requirements not in self.template.protected:
+            raise ValueError(f"[run] python is {self.run.requirements}, which must be one of the protected files")
+        return self
+
     @property
     def has_evaluator(self) -> bool:
         return "evaluate.py" in self.template.untouchable
+
+    @property
+    def has_known(self) -> bool:
+        return "known.py" in self.template.untouchable
 
     @property
     def has_plots(self) -> bool:

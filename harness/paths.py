@@ -37,6 +37,11 @@ class ProjectPaths:
         return self.root / "runs"
 
     @property
+    def environments(self) -> Path:
+        """Environments built for templates; may be deleted, and are then built again."""
+        return self.runs / "environments"
+
+    @property
     def lab(self) -> Path:
         return self.runs / "lab.git"
 

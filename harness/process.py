@@ -22,6 +22,9 @@ PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD
 """What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
 PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
 
+FOR_DOWNLOADS = ("HOME", "PIP_", "HF_", "XDG_", "SSL_", "REQUESTS_", "NO_PROXY", "HTTP_", "HTTPS_", "ALL_PROXY")
+"""Beginnings of what pip and other downloads need besides, in capitals or not."""
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -40,6 +43,12 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         k: v for k, v in os.environ.items() if k in PASSED_ON or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
     }
     return {**kept, **(extra or {})}
+
+
+def network_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for fetching packages and models: also the user's settings for that, but no key."""
+    mine = {k: v for k, v in os.environ.items() if k.upper().startswith(FOR_DOWNLOADS) and not _secret(k)}
+    return clean_environment({**mine, **extra})
 
 
 @contextmanager
@@ -83,6 +92,25 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
     except subprocess.TimeoutExpired as late:
         raise TimeoutError(f"{argv[0]} took longer than {timeout:g} s") from late
     return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> int:
+    """Run a program to its end and hand on each line that it prints; gives its exit code.
+
+    Raises:
+        OSError: the program does not exist or cannot be started.
+    """
+    child = Child(argv, cwd=cwd, env=env, piped=True, bound=True)
+    assert child.output is not None
+    try:
+        for line in child.output:
+            say(line.decode(errors="replace").rstrip())
+        while (code := child.wait(60.0)) is None:
+            pass
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+    return code
 
 
 class Child:

@@ -93,6 +93,15 @@ class Reply(Record):
     """Why its edits were not applied, if they were not: the whole reply is then void."""
 
 
+class Claim(Record):
+    """One thing that is known about a correct build of a template, and what a run shows."""
+
+    claim: str
+    expected: str
+    found: str
+    holds: bool
+
+
 class Finding(Record):
     """One thing a check holds against an edit."""
 

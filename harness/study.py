@@ -349,7 +349,8 @@ class Study:
 
     @cached_property
     def type_check(self) -> TypeCheck:
-        return TypeCheck(self.template, accepted_errors(self.template, self.paths.pinned))
+        python = self.launcher.environment.python
+        return TypeCheck(python, accepted_errors(python, self.paths.pinned))
 
     @property
     def current_turn(self) -> TurnEnded:

@@ -63,14 +63,10 @@ class Template:
     def protected(self) -> tuple[str, ...]:
         return self.manifest.template.untouchable
 
-    @property
-    def python(self) -> str:
-        return sys.executable if self.manifest.run.python == "auto" else self.manifest.run.python
-
-    def command(self, out_dir: Path) -> list[str]:
+    def command(self, python: str, out_dir: Path) -> list[str]:
         """The run command with the interpreter and the output folder put in."""
         first, *rest = (part.replace("{out_dir}", str(out_dir)) for part in self.manifest.run.command)
-        return [self.python if first == "python" else first, *rest]
+        return [python if first == "python" else first, *rest]
 
     def ideas(self) -> dict[str, Path]:
         return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}

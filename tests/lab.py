@@ -225,14 +225,14 @@ class Project:
         text = path.read_text()
         assert before in text
         path.write_text(text.replace(before, after))
-        assert self.harness("baseline", "refresh", "tiny").code == 0
+        assert self.harness("baseline", "tiny", "--refresh").code == 0
 
 
 def make_project(root: Path) -> Project:
     """A new project with the tiny template and its baseline, made by the real command."""
     shutil.copytree(DATA / "templates", root / "templates")
     project = Project(root)
-    said = project.harness("baseline", "make", "tiny")
+    said = project.harness("baseline", "tiny")
     assert said.code == 0, said.err
     return project
 

@@ -42,6 +42,7 @@ LAYERS = {
     "runner": 2,
     "manifest": 0,
     "template": 2,
+    "environment": 2,
     "ideas": 2,
     "baseline": 2,
     "seams": 2,

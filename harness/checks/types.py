@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.checks import run_tool
 from harness.records import Finding
-from harness.template import Template
 from harness.workspace import Workspace
 
 RULES = ("missing-argument", "unknown-argument", "unresolved-reference", "missing-attribute")
@@ -19,14 +18,15 @@ RULES = ("missing-argument", "unknown-argument", "unresolved-reference", "missin
 class TypeCheck:
     """Every Python file of the worktree that takes part in runs."""
 
-    template: Template
+    python: str
+    """The interpreter whose packages the code may import."""
     accepted: Counter[str]
     """Messages that the template itself gives, by file and text; they are not the agent's doing."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         accepted = self.accepted.copy()
         found = []
-        for finding in errors(self.template, workspace.root):
+        for finding in errors(self.python, workspace.root):
             key = f"{finding.file}: {finding.message}"
             if accepted[key] > 0:
                 accepted[key] -= 1
@@ -35,16 +35,15 @@ class TypeCheck:
         return tuple(found)
 
 
-def accepted_errors(template: Template, folder: Path) -> Counter[str]:
+def accepted_errors(python: str, folder: Path) -> Counter[str]:
     """What ty holds against the unmodified template."""
-    return Counter(f"{f.file}: {f.message}" for f in errors(template, folder))
+    return Counter(f"{f.file}: {f.message}" for f in errors(python, folder))
 
 
-def errors(template: Template, folder: Path) -> list[Finding]:
+def errors(python: str, folder: Path) -> list[Finding]:
     """ty's findings in a folder, by the chosen rules only."""
-    python = Path(template.python)
     what = ["--ignore", "all", *(part for rule in RULES for part in ("--error", rule))]
-    what += ["--python", str(python)] if python.is_absolute() else []
+    what += ["--python", python] if Path(python).is_absolute() else []
     how = ("--output-format", "gitlab", "--exit-zero", "--no-progress", "--no-respect-ignore-files")
     where = ("--exclude", ".harness", "--exclude", "run_*", "--exclude", "plots", ".")
     done = run_tool("ty", "check", *how, *what, *where, folder=folder)

@@ -7,8 +7,9 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,96 +17,142 @@ from harness.cli.app import Json, app, console, print_json, project
 
 if TYPE_CHECKING:
     from harness.launch import Trial
+    from harness.paths import ProjectPaths
+    from harness.records import Claim
     from harness.template import Template
 
-baseline_app = typer.Typer(
-    help="Make, check and refresh the stored baselines.", no_args_is_help=True, rich_markup_mode=None
-)
 template_app = typer.Typer(help="Check templates.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(baseline_app, name="baseline")
 app.add_typer(template_app, name="template")
-TemplateName = Annotated[str, typer.Argument(help="Name of a template, or the path of its folder.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Names of templates, or paths of their folders.")]
 
 
-@baseline_app.command()
-def make(template: TemplateName) -> None:
-    """Run the unmodified template and store what it scores."""
-    from harness import baseline
+@app.command()
+def baseline(
+    templates: Names = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it is fresh; run nothing.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Run the template and replace what is stored.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run it again, store nothing, and hold the result against what is known.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the stored baseline of a template, check it, refresh it, or see whether it can be had again.
+
+    Without an option: made if there is none, else checked. --check and --again take all templates where none is named.
+    """
+    from harness.baseline import path
+    from harness.errors import UserError
+
+    if check + refresh + again > 1:
+        raise UserError("take one of --check, --refresh and --again")
+    if not templates and not (check or again):
+        raise UserError(f"which template? There are: {', '.join(_names())}")
+    here, chosen = project(), _load(templates)
+    if again:
+        _again(here, chosen, as_json)
+        return
+    for template in chosen:
+        if refresh or not (check or path(here.baselines, template).exists()):
+            _store(here, template)
+    _check(here, chosen, as_json)
+
+
+def _names() -> list[str]:
+    from harness.template import MANIFEST
+
+    return sorted(p.parent.name for p in project().templates.glob(f"*/{MANIFEST}"))
+
+
+def _load(names: list[str] | None) -> list[Template]:
     from harness import template as templates
-    from harness.errors import BaselineError
 
-    here = project()
-    chosen = templates.load(here.templates, template)
-    if baseline.path(here.baselines, chosen).exists():
-        raise BaselineError(f"{chosen.name} has a baseline; make it anew with: harness baseline refresh {chosen.name}")
-    _store(chosen)
+    return [templates.load(project().templates, name) for name in names or _names()]
 
 
-@baseline_app.command()
-def refresh(template: TemplateName) -> None:
-    """Run the unmodified template and replace its stored baseline."""
-    from harness import template as templates
-
-    _store(templates.load(project().templates, template))
-
-
-@baseline_app.command()
-def check(template: TemplateName, as_json: Json = False) -> None:
-    """Say whether the stored baseline is still that of the template as it is now."""
-    from harness import baseline
-    from harness import template as templates
+def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
+    from harness import baseline as baselines
     from harness.prompts import number, rows
 
-    here = project()
-    chosen = templates.load(here.templates, template)
-    stored = baseline.load(here.baselines, chosen)
+    stored = {template.name: baselines.load(here.baselines, template) for template in chosen}
     if as_json:
-        print_json(stored.model_dump(mode="json"))
+        print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
         return
-    print(f"{chosen.name}: fresh, made on {stored.machine} in {stored.seconds:.1f} s")
-    for row in rows(stored.scores):
-        print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
+    for name, found in stored.items():
+        print(f"{name}: fresh, made on {found.machine} in {found.seconds:.1f} s")
+        for row in rows(found.scores):
+            print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
-def _store(chosen: Template) -> None:
-    from harness import baseline
+def _store(here: ProjectPaths, chosen: Template) -> None:
+    from harness import baseline as baselines
 
-    here = project()
     with tempfile.TemporaryDirectory(prefix="harness-baseline-") as scratch:
-        trial, out_dir = _trial(chosen, Path(scratch), smoke=False)
-        _expect_ok(chosen, trial)
-        stored = baseline.save(here.baselines, chosen, out_dir, trial.scores, trial.reported, trial.seconds)
-    print(f"stored in {baseline.folder(here.baselines, chosen)} ({stored.seconds:.1f} s)")
-    check(chosen.name)
+        trial, out_dir, claims = _trial(here, chosen, Path(scratch), smoke=False)
+        left_out = baselines.save(here.baselines, chosen, out_dir, trial.scores, trial.reported, trial.seconds)
+    note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
+    print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}")
+    for claim in claims:
+        print(f"  {'pass' if claim.holds else 'FAIL'}  {claim.claim}: {claim.found} (expected {claim.expected})")
 
 
-def _trial(chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path]:
-    """Run a copy of the unmodified template."""
+def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
+    """Run every template anew and print what was expected of it, with pass or fail."""
+    from harness import baseline as baselines
+    from harness.cli import words
+
+    started, rows = time.monotonic(), []
+    for template in chosen:
+        stored = baselines.load(here.baselines, template)
+        with tempfile.TemporaryDirectory(prefix="harness-baseline-") as scratch:
+            trial, _, claims = _trial(here, template, Path(scratch), smoke=False)
+        claims = (*claims, *baselines.agreement(stored, trial.scores, template.manifest.primary))
+        rows += [{"template": template.name, **claim.model_dump()} for claim in claims]
+        if not as_json:
+            print(f"{template.name}: run again in {words.duration(trial.seconds)}", flush=True)
+    if as_json:
+        print_json(rows)
+    else:
+        head = ["", "template", "what is known", "expected", "found"]
+        cells = [["pass" if r["holds"] else "FAIL", r["template"], r["claim"], r["expected"], r["found"]] for r in rows]
+        print("\n" + words.columns([head, *([words.plain(str(cell)) for cell in row] for row in cells)]))
+        failed = sum(not row["holds"] for row in rows)
+        print(f"\n{len(rows) - failed} of {len(rows)} hold, in {words.duration(time.monotonic() - started)}")
+    if not all(row["holds"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _trial(here: ProjectPaths, chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path, tuple[Claim, ...]]:
+    """Run a copy of the unmodified template; gives what came of it, its files and what is known about them.
+
+    Raises:
+        TemplateError: the run did not end well.
+    """
     from rich.text import Text
 
+    from harness import environment
     from harness.cli import words
+    from harness.errors import TemplateError
+    from harness.excerpt import printable
     from harness.executors.local import LocalExecutor
     from harness.launch import Launcher
 
-    pinned = scratch / "template"
-    launcher = Launcher(chosen, LocalExecutor(), pinned, chosen.pin(pinned))
-    out = console(stderr=True)
-    with out.status(Text(f"running {chosen.name}")) as spinner:
+    pinned, out_dir = scratch / "template", scratch / "job" / "out"
+    digest = chosen.pin(pinned)
+    with console(stderr=True).status(Text(f"running {chosen.name}")) as spinner:
+
+        def say(line: str) -> None:
+            spinner.update(Text(f"setting up {chosen.name} · {words.plain(line)}"))
 
         def tick(seconds: float, line: str) -> None:
             spinner.update(Text(f"running {chosen.name} · {words.duration(seconds)} · {words.plain(line)}"))
 
-        launch = launcher.smoke if smoke else launcher.run
-        return launch(pinned, scratch / "job", scratch / "job" / "out", tick), scratch / "job" / "out"
-
-
-def _expect_ok(chosen: Template, trial: Trial) -> None:
-    from harness.errors import TemplateError
-    from harness.excerpt import printable
-
-    if trial.outcome != "ok":
-        print(printable(trial.message), file=sys.stderr)
-        raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome})")
+        ready = environment.ready(chosen, here.environments, say)
+        launcher = Launcher(chosen, LocalExecutor(), pinned, digest, ready)
+        trial = (launcher.smoke if smoke else launcher.run)(pinned, scratch / "job", out_dir, tick)
+        if trial.outcome != "ok":
+            print(printable(trial.message), file=sys.stderr)
+            raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome})")
+        return trial, out_dir, () if smoke else launcher.known(out_dir, scratch / "known", tick)
 
 
 @template_app.command(name="check")
@@ -113,16 +160,12 @@ def check_template(
     template: Annotated[str | None, typer.Argument(help="Name of a template; without one, all of them.")] = None,
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
-    from harness import template as templates
-
-    here = project()
-    names = [template] if template else sorted(p.parent.name for p in here.templates.glob(f"*/{templates.MANIFEST}"))
-    for name in names:
-        _check_one(here, templates.load(here.templates, name))
+    for chosen in _load([template] if template else None):
+        _check_one(project(), chosen)
 
 
-def _check_one(here: Any, chosen: Template) -> None:
-    from harness import baseline
+def _check_one(here: ProjectPaths, chosen: Template) -> None:
+    from harness import baseline as baselines
     from harness.agents.tuner import SCRIPT, constants
     from harness.checks.lint import lint
     from harness.errors import TemplateError
@@ -139,16 +182,15 @@ def _check_one(here: Any, chosen: Template) -> None:
         raise TemplateError(f"{chosen.name}: {findings[0]}")
     if chosen.manifest.smoke:
         with tempfile.TemporaryDirectory(prefix="harness-check-") as scratch:
-            trial, _ = _trial(chosen, Path(scratch), smoke=True)
-        _expect_ok(chosen, trial)
+            trial, _, _ = _trial(here, chosen, Path(scratch), smoke=True)
         print(f"{chosen.name}: smoke run ended well after {trial.seconds:.1f} s, {trial.peak_memory / 2**20:.0f} MiB")
     else:
         print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")
-    if baseline.path(here.baselines, chosen).exists():
-        baseline.load(here.baselines, chosen)
+    if baselines.path(here.baselines, chosen).exists():
+        baselines.load(here.baselines, chosen)
         print(f"{chosen.name}: the baseline is fresh")
     else:
-        print(f"{chosen.name}: no baseline yet; make it with: harness baseline make {chosen.name}")
+        print(f"{chosen.name}: no baseline yet; make it with: harness baseline {chosen.name}")
 
 
 @app.command()

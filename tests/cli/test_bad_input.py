@@ -33,7 +33,7 @@ def test_an_unknown_template_lists_those_there_are(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("baseline", "check"), ("baseline", "make"), ("baseline", "refresh"), ("template", "check")]
+    "command", [("baseline", "--check"), ("baseline", "--again"), ("baseline", "--refresh"), ("template", "check")]
 )
 def test_every_command_refuses_an_unknown_template(project: Project, command: tuple[str, ...]) -> None:
     assert "known: tiny" in refused(project, *command, "tinny")
@@ -64,17 +64,17 @@ def test_a_bad_manifest_is_told_with_file_and_key(project: Project, old: str, ne
 
 def test_a_missing_baseline_names_the_command(project: Project) -> None:
     shutil.rmtree(project.root / "baselines")
-    assert "harness baseline make tiny" in refused(project, *RUN)
-    assert "harness baseline make tiny" in refused(project, "baseline", "check", "tiny")
+    assert "harness baseline tiny" in refused(project, *RUN)
+    assert "harness baseline tiny" in refused(project, "baseline", "tiny", "--check")
 
 
 def test_a_stale_baseline_names_the_file_that_changed_and_the_command(project: Project) -> None:
     with (project.root / "templates" / "tiny" / "data.py").open("a") as file:
         file.write("# more\n")
-    for command in (RUN, ("baseline", "check", "tiny")):
+    for command in (RUN, ("baseline", "tiny", "--check")):
         message = refused(project, *command)
         assert "data.py has changed" in message
-        assert "harness baseline refresh tiny" in message
+        assert "harness baseline tiny --refresh" in message
 
 
 def test_a_baseline_for_other_seeds_is_stale(project: Project) -> None:
@@ -94,7 +94,15 @@ def test_a_broken_baseline_is_refused(project: Project) -> None:
 
 
 def test_a_baseline_that_is_there_is_not_made_again(project: Project) -> None:
-    assert "harness baseline refresh tiny" in refused(project, "baseline", "make", "tiny")
+    stored = project.root / "baselines" / "tiny" / "baseline.json"
+    before = stored.read_bytes()
+    assert "tiny: fresh" in project.harness("baseline", "tiny").out
+    assert stored.read_bytes() == before
+
+
+def test_only_one_thing_is_done_with_a_baseline_at_a_time(project: Project) -> None:
+    assert "take one of" in refused(project, "baseline", "tiny", "--check", "--refresh")
+    assert "which template? There are: tiny" in refused(project, "baseline", "--refresh")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +278,7 @@ def test_a_command_line_that_makes_no_sense_is_refused(project: Project, argumen
 
 
 def test_outside_a_project_every_command_says_so(tmp_path: Path) -> None:
-    for command in (("status",), ("compare",), ("run", "tiny"), ("baseline", "check", "tiny")):
+    for command in (("status",), ("compare",), ("run", "tiny"), ("baseline", "tiny", "--check")):
         assert "no templates/ folder" in refused(Project(tmp_path), *command)
     assert list(tmp_path.iterdir()) == []
 

@@ -127,7 +127,7 @@ def test_a_search_space_for_a_constant_that_is_not_there_is_refused(project: Pro
     assert "SCAL" in refused(project, "run", "tiny", "--agent", "tuner")
 
 
-@pytest.mark.parametrize("command", [("run", "tiny", "--agent", "tuner"), ("baseline", "refresh", "tiny")])
+@pytest.mark.parametrize("command", [("run", "tiny", "--agent", "tuner"), ("baseline", "tiny", "--refresh")])
 def test_a_seed_that_is_named_twice_is_refused(project: Project, command: tuple[str, ...]) -> None:
     path = project.root / "templates" / "tiny" / "template.toml"
     path.write_text(path.read_text().replace("seeds = [0, 1, 2]", "seeds = [0, 1, 1]"))

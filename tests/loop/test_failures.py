@@ -87,7 +87,7 @@ def test_what_the_evaluator_refuses_is_a_failed_attempt_that_is_fed_back(project
     broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else ['x'])")
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "the evaluator refuses what the run saved")
+    assert_fed_back_and_mended(study, "no-metrics", "evaluate.py refuses what the run saved")
 
 
 def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
@@ -212,6 +212,6 @@ def test_an_evaluator_that_was_changed_where_it_is_pinned_is_never_run(project: 
     study = project.run(failing_first(code), "--max-runs", "1", "--no-sandbox")
 
     assert study.said.code == 1 and study.ending.status == "failed"
-    assert "is not as it was when the study began; its evaluator was not run" in study.ending.reason
+    assert "is not as it was when the study began; its evaluate.py was not run" in study.ending.reason
     assert study.verdicts == {} and study.tags == []
     assert not any("gotcha" in path.read_text() for path in study.paths.private.glob("jobs/*/evaluation/log.txt"))

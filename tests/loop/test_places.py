@@ -30,7 +30,7 @@ def test_a_study_needs_no_git_user_and_no_home_to_write_to(tmp_path: Path, made_
     assert study.ending.status == "done" and study.verdicts == {1: "better"}
     assert study.git("log", "-1", "--format=%an", "s").strip() == "harness"
     assert "Traceback" not in done.stderr and NOWHERE not in done.stderr
-    refreshed = harness("baseline", "refresh", "tiny")
+    refreshed = harness("baseline", "tiny", "--refresh")
     assert refreshed.returncode == 0, refreshed
 
 

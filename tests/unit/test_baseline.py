@@ -14,7 +14,7 @@ from harness.template import Template
 
 from .conftest import BASELINE, MANIFEST
 
-REFRESH = "harness baseline refresh toy"
+REFRESH = "harness baseline toy --refresh"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_plots_notes_ideas_and_limits_do_not_make_it_stale(stored: Path, toy: Pa
 
 
 def test_a_missing_baseline_names_the_command_that_makes_it(template: Template, tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match=r"toy has no baseline .* make it with: harness baseline make toy"):
+    with pytest.raises(BaselineError, match=r"toy has no baseline .* make it with: harness baseline toy"):
         baseline.load(tmp_path / "baselines", template)
 
 

@@ -113,8 +113,8 @@ def test_a_template_can_be_named_by_the_path_of_its_folder(toy: Path) -> None:
 
 
 def test_the_command_gets_the_interpreter_and_the_output_folder(template: Template, tmp_path: Path) -> None:
-    python, script, option = template.command(tmp_path / "run_1")
-    assert python == template.python
+    python, script, option = template.command("/usr/bin/python3", tmp_path / "run_1")
+    assert python == "/usr/bin/python3"
     assert (script, option) == ("experiment.py", f"--out_dir={tmp_path / 'run_1'}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from harness import process
@@ -10,7 +12,6 @@ from harness.checks.lint import LintCheck, lint
 from harness.checks.noop import NoOpCheck
 from harness.checks.types import TypeCheck, accepted_errors
 from harness.records import Finding
-from harness.template import Template
 
 
 def test_the_toy_is_clean(workspace) -> None:
@@ -95,7 +96,7 @@ def type_check(workspace, template):
     """The check as a study makes it: what the pinned template already shows is accepted."""
     pinned = workspace.root / ".harness" / "template"
     template.pin(pinned)
-    return TypeCheck(Template(pinned), accepted_errors(Template(pinned), pinned))
+    return TypeCheck(sys.executable, accepted_errors(sys.executable, pinned))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_errors_of_the_template_itself_are_accepted_and_only_new_ones_told(toy, 
         (folder / "data.py").write_text("NOISE = 0.01\n" + fault)
     pinned = workspace.root / ".harness" / "template"
     template.pin(pinned)
-    check = TypeCheck(Template(pinned), accepted_errors(Template(pinned), pinned))
+    check = TypeCheck(sys.executable, accepted_errors(sys.executable, pinned))
     assert sum(check.accepted.values()) == 1
     assert check.check(workspace) == ()
     assert check.check(workspace) == (), "accepting uses nothing up"
