@@ -10,6 +10,8 @@ from lab import Project
 KNOWN = """\
 import argparse
 import json
+from pathlib import Path
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--run_dir", type=Path)
 parser.add_argument("--out_dir", type=Path)
