@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="harness-overhead-") as scratch:
         project = Path(scratch)
         shutil.copytree(HERE / "overhead_template", project / "templates" / "overhead")
-        harness(project, "baseline", "make", "overhead")
+        harness(project, "baseline", "overhead")
         recording = write_recording(project / "recording.jsonl")
         two_ideas = ["--idea", "first", "--idea", "second", "--model", f"replay:{recording}", "--max-runs", str(RUNS)]
         harness(project, "run", "overhead", *two_ideas)

@@ -27,7 +27,7 @@ from harness.history import History
 from harness.journal import Journal, history
 from harness.launch import Launcher
 from harness.paths import ProjectPaths, StudyPaths
-from harness.records import Budget, Call, Idea
+from harness.records import Budget, Call, Engine, Idea
 from harness.strategies import BUILT_IN as STRATEGIES
 from harness.study import Study, Watcher
 from harness.template import Template
@@ -59,11 +59,13 @@ class Order:
     idea: Idea
     budget: Budget
     agent: str
-    model: str
+    engine: Engine
     strategy: str = "last"
     name: str = ""
     start: str = ""
     """`study/run_k`, when the study goes on from another study's run."""
+    control_of: str = ""
+    """The study whose control it is."""
 
 
 def begin(project: ProjectPaths, order: Order) -> StudyPaths:
@@ -112,7 +114,10 @@ def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin 
         template=chosen.name,
         idea=order.idea,
         agent=order.agent,
-        model=order.model,
+        model=order.engine.model,
+        prices=order.engine.prices,
+        gpus=chosen.manifest.run.gpus,
+        control_of=order.control_of,
         strategy=order.strategy,
         budget=order.budget,
         seeds=chosen.manifest.run.seeds,
@@ -202,6 +207,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
         setup = Setup(
             paths=paths,
             model=begun.model,
+            prices=begun.prices,
             timeout=means.model_timeout,
             retries=means.model_retries,
             on_call=on_call,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import Recorded
+from harness.events import ConfirmationEnded, Recorded
 from harness.history import History
 from harness.prompts import number
 
@@ -17,6 +17,17 @@ def message(recorded: Recorded, history: History) -> str:
     trailers += [f"Outcome: {recorded.outcome}"]
     trailers += [f"Metric-{_key(c.metric, c.dataset, recorded)}: {c.mean:.6g}" for c in recorded.comparisons]
     return "\n\n".join(part for part in (_subject(recorded), said, "\n".join(trailers)) if part)
+
+
+def confirmation_message(ended: ConfirmationEnded) -> str:
+    """What the commit of a run's results on fresh seeds says."""
+    results = [
+        f"{c.metric} on {c.dataset} {number(c.mean)} (baseline {number(c.baseline_mean)})"
+        for c in ended.comparisons
+        if c.primary
+    ]
+    what = f"Seeds {', '.join(map(str, ended.seeds))}: {', '.join(results)}"
+    return f"Run {ended.run} on fresh seeds\n\n{what}\n\nRun: {ended.run}\nOutcome: {ended.outcome}"
 
 
 def _subject(recorded: Recorded) -> str:

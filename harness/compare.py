@@ -22,7 +22,9 @@ ALPHA = 0.05
 POWER = 0.8
 DRAWS = 4_000
 
-Verdict = Literal["better", "worse", "inconclusive", "cannot tell", "replicate"]
+Verdict = Literal[
+    "better", "promising, unconfirmed", "not confirmed", "worse", "inconclusive", "cannot tell", "replicate"
+]
 
 
 def compare(
@@ -133,9 +135,44 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(comparison: Comparison, adjusted_p: float | None) -> Verdict:
-    """What may be said of a primary metric, given its p value corrected over the study."""
+    """What may be said of a primary metric, given its p value corrected over all that was tried."""
     if adjusted_p is None or math.isnan(adjusted_p):
         return "cannot tell"
     if adjusted_p >= ALPHA:
         return "inconclusive"
-    return "better" if (comparison.effect < 0) == (comparison.goal == "min") else "worse"
+    return "better" if is_gain(comparison) else "worse"
+
+
+def screening(comparison: Comparison, adjusted_p: float | None) -> Verdict:
+    """What may be said of a run before it was measured on fresh seeds: nothing good.
+
+    A run whose interval excludes zero on the good side is worth confirming. It need not pass the correction for that,
+    since it is the confirmation, one test on values that played no part in the choice, that controls the error rate.
+    """
+    word = verdict(comparison, adjusted_p)
+    return "promising, unconfirmed" if word == "better" or looks_better(comparison) else word
+
+
+def confirmation(comparison: Comparison, adjusted_p: float | None) -> Verdict:
+    """What fresh seeds say of a run that looked better, given the p value corrected over all confirmations."""
+    return "better" if verdict(comparison, adjusted_p) == "better" else "not confirmed"
+
+
+def looks_better(comparison: Comparison) -> bool:
+    """Whether the interval of the effect, uncorrected, lies wholly on the good side of zero."""
+    return comparison.p is not None and comparison.p < ALPHA and is_gain(comparison)
+
+
+def is_gain(comparison: Comparison) -> bool:
+    return comparison.effect != 0 and (comparison.effect < 0) == (comparison.goal == "min")
+
+
+def pooled(first: Scores, second: Scores) -> Scores:
+    """The values of both, of what both have."""
+    return {
+        dataset: {
+            metric: values + second[dataset][metric] for metric, values in metrics.items() if metric in second[dataset]
+        }
+        for dataset, metrics in first.items()
+        if dataset in second
+    }

@@ -38,6 +38,12 @@ class StudyStarted(Event):
     """Branch point: the first commit of the study and the git tree of its code."""
     digest: str
     """Digest of the code that the baseline executes."""
+    prices: dict[str, float] = {}
+    """Dollars per token of the model when the study began; calls are priced by these to its end."""
+    gpus: int = 0
+    """GPUs that each run asks for."""
+    control_of: str = ""
+    """The study that this one is the control of."""
     parent: str = ""
     """`study/run_k` when the study starts from another study's run."""
     earlier: dict[str, str] = {}
@@ -104,6 +110,8 @@ class AttemptLaunched(Event):
     tree: str
     digest: str
     replicate_of: int | None = None
+    seeds: tuple[int, ...] = ()
+    """Fresh ones, for a replicate; else the study's."""
     sandbox: str = ""
     """Name of the sandbox that the launch got, or "none"."""
 
@@ -124,6 +132,33 @@ class AttemptEnded(Event):
     """What counts: the evaluator's values where it gives one, else the reported ones."""
 
 
+class ConfirmationAsked(Event):
+    """A run is to be measured again on seeds that nothing in the study has seen."""
+
+    kind: Literal["confirmation_asked"] = "confirmation_asked"
+    run: int
+    seeds: tuple[int, ...]
+
+
+class ConfirmationEnded(Event):
+    """A run's code, or the baseline's, on the fresh seeds."""
+
+    kind: Literal["confirmation_ended"] = "confirmation_ended"
+    run: int
+    """0 is the baseline, run first when its own seeds are fewer than the fresh ones."""
+    seeds: tuple[int, ...]
+    outcome: Outcome
+    seconds: float
+    peak_memory: int = 0
+    message: str = ""
+    reported: Scores = {}
+    scores: Scores = {}
+    comparisons: tuple[Comparison, ...] = ()
+    """The fresh values against all of the baseline's."""
+    commit: str
+    tree: str
+
+
 class Recorded(Event):
     kind: Literal["recorded"] = "recorded"
     turn: int
@@ -133,6 +168,8 @@ class Recorded(Event):
     run: int | None = None
     attempt: int | None = None
     comparisons: tuple[Comparison, ...] = ()
+    pooled: tuple[Comparison, ...] = ()
+    """For a replicate: all values of that code together, which say more of it than one run of it did."""
     abandoned: bool = False
     """The run used up its attempts and is given up."""
 
@@ -160,6 +197,8 @@ AnyEvent = Annotated[
     | AttemptLaunched
     | AttemptEnded
     | Recorded
+    | ConfirmationAsked
+    | ConfirmationEnded
     | PlotsDrawn
     | StudyStopped,
     Field(discriminator="kind"),

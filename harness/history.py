@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.compare import Verdict, holm, verdict
+from harness.compare import Verdict, confirmation, holm, looks_better, screening
 from harness.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
+    ConfirmationAsked,
+    ConfirmationEnded,
     EditChecked,
     ModelCalled,
     PlotsDrawn,
@@ -24,9 +26,14 @@ from harness.events import (
     TurnEnded,
     TurnStarted,
 )
+from harness.metrics import mean
 from harness.records import Comparison, Usage
 
-Stage = Literal["ask", "check", "launch", "record", "plot", "over"]
+Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
+"""run → dataset → verdict of the primary metric and its corrected p value."""
+Stage = Literal["ask", "check", "launch", "record", "confirm", "plot", "over"]
+LOST_TRIES = 3
+"""How often a confirmation is launched whose job vanishes."""
 
 
 @dataclass
@@ -39,6 +46,10 @@ class Run:
     digest: str = ""
     """Of the code that the last attempt executed."""
     recorded: Recorded | None = None
+    pooled: tuple[Comparison, ...] = ()
+    """All values of this code, once a replicate has added some."""
+    confirmed: ConfirmationEnded | None = None
+    """What it gave on fresh seeds, if it was run on them."""
 
     @property
     def measured(self) -> AttemptEnded | None:
@@ -47,7 +58,27 @@ class Run:
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        return self.recorded.comparisons if self.recorded else ()
+        return self.pooled or (self.recorded.comparisons if self.recorded else ())
+
+    @property
+    def primary(self) -> tuple[Comparison, ...]:
+        """The comparisons of the primary metric, one per dataset."""
+        return tuple(c for c in self.comparisons if c.primary)
+
+    @property
+    def promising_on(self) -> set[str]:
+        """Datasets on which it looks better; a repetition is no promise."""
+        return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
+
+    @property
+    def promising(self) -> bool:
+        return bool(self.promising_on)
+
+    @property
+    def gain(self) -> float:
+        """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
+        gains = [(-c.effect if c.goal == "min" else c.effect) / (abs(c.baseline_mean) or 1.0) for c in self.primary]
+        return mean(tuple(gains)) if gains else float("-inf")
 
     @property
     def outcome(self) -> str:
@@ -62,6 +93,8 @@ class History:
     def __init__(self, events: Iterable[AnyEvent]) -> None:
         self.start: StudyStarted | None = None
         self.stopped: StudyStopped | None = None
+        self.stopped_before: StudyStopped | None = None
+        """How the study had stopped before it was last taken up."""
         self.turns: list[TurnEnded] = []
         self.runs: dict[int, Run] = {}
         self.news: list[AnyEvent] = []
@@ -78,6 +111,13 @@ class History:
         """The launch that the last turn led to."""
         self.digests: dict[str, str] = {}
         """Digest of executed code → what executed it, in words."""
+        self.confirming: ConfirmationAsked | None = None
+        self.confirmations: list[ConfirmationEnded] = []
+        """Every launch on fresh seeds, the baseline's (run 0) included."""
+        self.confirmations_asked = 0
+        self.seeds: set[int] = set()
+        """Every seed that anything of this study has run with."""
+        self._after_confirming: Stage = "ask"
         self.plots: PlotsDrawn | None = None
         self.usage = Usage()
         self.calls = 0
@@ -101,10 +141,11 @@ class History:
         match event:
             case StudyStarted():
                 self.start, self.commit, self.tree = event, event.commit, event.tree
+                self.seeds.update(event.seeds)
                 self.digests[event.digest] = "the baseline"
                 self.digests = {**event.earlier, **self.digests}
             case StudyResumed():
-                self.stopped = None
+                self.stopped_before, self.stopped = self.stopped, None
             case TurnStarted():
                 self.unfinished = event
                 self.calls = self.calls_of_ended_turns
@@ -124,11 +165,18 @@ class History:
                 self.launched = event
                 run = self.runs.setdefault(event.run, Run(event.run))
                 run.replicate_of, run.digest = event.replicate_of, event.digest
+                self.seeds.update(event.seeds)
                 self.wasted = 0
             case AttemptEnded():
                 self._attempt_ended(event)
             case Recorded():
                 self._recorded(event)
+            case ConfirmationAsked():
+                self.confirming, self._after_confirming, self.stage = event, self.stage, "confirm"
+                self.confirmations_asked += 1
+                self.seeds.update(event.seeds)
+            case ConfirmationEnded():
+                self._confirmation_ended(event)
             case PlotsDrawn():
                 self.plots = event
                 self.stage = "ask" if event.message and self.turn and self.turn.status == "edited" else "over"
@@ -170,6 +218,48 @@ class History:
         if event.run is not None:
             self.runs[event.run].recorded = event
             self.news.append(event)
+            if event.pooled:
+                self.runs[self.original(event.run)].pooled = event.pooled
+
+    def _confirmation_ended(self, event: ConfirmationEnded) -> None:
+        self.confirmations.append(event)
+        if self.may_try_again(event):
+            return
+        self.commit, self.tree = event.commit, event.tree
+        if event.run:
+            self.runs[event.run].confirmed = event
+            self.news.append(event)
+            self.confirming, self.stage = None, self._after_confirming
+
+    def confirmation_tries(self, run: int) -> int:
+        """How often that run, or the baseline, was launched on fresh seeds."""
+        return sum(event.run == run for event in self.confirmations)
+
+    def may_try_again(self, event: ConfirmationEnded) -> bool:
+        """Whether a launch on fresh seeds vanished, which is nobody's fault, and has not done so too often."""
+        return event.outcome == "lost" and self.confirmation_tries(event.run) < LOST_TRIES
+
+    def original(self, run: int) -> int:
+        """The run that a replicate repeats, itself no replicate; any other run is its own."""
+        while (earlier := self.runs[run].replicate_of) is not None:
+            run = earlier
+        return run
+
+    def fresh_seeds(self, n: int) -> tuple[int, ...]:
+        """`n` seeds that nothing of this study has run with."""
+        first = max(self.seeds) + 1
+        return tuple(range(first, first + n))
+
+    @property
+    def baseline_on_fresh_seeds(self) -> ConfirmationEnded | None:
+        """The baseline's last launch on fresh seeds, where there was one."""
+        return next((event for event in reversed(self.confirmations) if event.run == 0), None)
+
+    @property
+    def candidate(self) -> Run | None:
+        """The run that is to be confirmed next: the best of those that look better and have not been tried."""
+        left = [run for run in self.measured if run.promising and run.confirmed is None]
+        return max(left, key=lambda run: run.gain, default=None)
 
     def _clock(self, event: AnyEvent) -> None:
         if self._last_at is not None and not isinstance(event, StudyResumed):
@@ -205,24 +295,34 @@ class History:
         run = self.spent_runs + 1
         return run, len(self.runs[run].attempts) + 1 if run in self.runs else 1
 
-    def verdicts(self) -> dict[int, dict[str, tuple[Verdict, float | None]]]:
-        """run → dataset → verdict of the primary metric and its p value, corrected over the whole study."""
-        tried = [(run, c) for run in self.measured if run.replicate_of is None for c in run.comparisons if c.primary]
-        adjusted = dict(
-            zip(
-                [(run.number, c.dataset) for run, c in tried if c.p is not None],
-                holm([c.p for _, c in tried if c.p is not None]),
-                strict=True,
-            )
-        )
-        found: dict[int, dict[str, tuple[Verdict, float | None]]] = {}
-        for run, c in tried:
-            p = adjusted.get((run.number, c.dataset))
-            found.setdefault(run.number, {})[c.dataset] = (verdict(c, p), p)
+    def verdicts(self) -> Verdicts:
+        """What may be said of each run: what its fresh seeds say where it was confirmed, else what screening does."""
+        found = self.screened()
+        for number, of_run in self.confirmed().items():
+            found[number] |= of_run
+        return found
+
+    def screened(self) -> Verdicts:
+        """Verdicts on the study's own seeds; p values are corrected over all its runs and datasets."""
+        tried = [(run, c) for run in self.measured if run.replicate_of is None for c in run.primary]
+        found = _judged(tried, screening)
         for run in self.measured:
             if run.replicate_of is not None:
-                found[run.number] = {c.dataset: ("replicate", None) for c in run.comparisons if c.primary}
+                found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}
         return found
+
+    def confirmed(self) -> Verdicts:
+        """Verdicts on fresh seeds, where a run looked better before (on all datasets, where the user had it confirmed
+        though it did not); corrected over everything that was confirmed."""
+        return _judged(
+            [
+                (run, c)
+                for run in self.measured
+                for c in (run.confirmed.comparisons if run.confirmed else ())
+                if c.primary and (not run.promising or c.dataset in run.promising_on)
+            ],
+            confirmation,
+        )
 
     def words(self) -> dict[int, str]:
         """run → one word: its verdict where that is the same over all datasets, else "mixed"."""
@@ -230,5 +330,21 @@ class History:
         return {run: words.pop() if len(words) == 1 else "mixed" for run, words in found.items()}
 
     @property
+    def machine_seconds(self) -> float:
+        """How long all launches ran, failed ones and those on fresh seeds included."""
+        attempts = sum(a.seconds for run in self.runs.values() for a in run.attempts)
+        return attempts + sum(event.seconds for event in self.confirmations)
+
+    @property
     def status(self) -> str:
         return self.stopped.status if self.stopped else "running"
+
+
+def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
+    """A verdict for each comparison, given its p value corrected over all of them by Holm's method."""
+    adjusted = iter(holm([c.p for _, c in compared if c.p is not None]))
+    found: Verdicts = {}
+    for run, c in compared:
+        p = next(adjusted) if c.p is not None else None
+        found.setdefault(run.number, {})[c.dataset] = (rule(c, p), p)
+    return found

@@ -5,15 +5,14 @@ The same code launches a run, a smoke, a baseline, an evaluation and a plot; the
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import excerpt, lock, metrics, sandbox
+from harness import excerpt, lock, metrics, process, sandbox
 from harness.environment import Environment
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
@@ -58,13 +57,16 @@ class Launcher:
     """What the copy's digest must be before an evaluator is run from it."""
     environment: Environment = field(default_factory=Environment)
     sandboxed: bool = True
+    seeds: tuple[int, ...] = ()
+    """Other seeds than the template's, where there are any."""
     hidden: tuple[str, ...] = ()
     """Folders that no run may see into: the project with its other studies."""
 
-    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
-        """Run the experiment in `code`, read its metrics and have them evaluated."""
+    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> Trial:
+        """Run the experiment in `code`, on the template's seeds or others, read its metrics and have them evaluated."""
         spec = self.template.manifest.run
-        return self._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
+        launcher = replace(self, seeds=seeds) if seeds else self
+        return launcher._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
 
     def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
         """The same, tiny."""
@@ -94,7 +96,7 @@ class Launcher:
 
     def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
-        seeds = len(self.template.manifest.run.seeds)
+        seeds = len(self.seeds or self.template.manifest.run.seeds)
         reported = metrics.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
         if not self.template.manifest.has_evaluator:
             return reported, reported
@@ -157,12 +159,13 @@ class Launcher:
         readable: tuple[str, ...] = (),
     ) -> Job:
         spec = self.template.manifest.run
-        threads = str(os.cpu_count() or 1)
+        threads = str(process.cores())
         ours = {
-            "HARNESS_SEEDS": ",".join(map(str, spec.seeds)),
+            "HARNESS_SEEDS": ",".join(map(str, self.seeds or spec.seeds)),
             **({"HARNESS_ASSETS": self.environment.assets} if self.environment.assets else {}),
             **({"HARNESS_SMOKE": "1"} if smoke else {}),
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+            "GOMP_SPINCOUNT": "10000",  # on a busy machine threads that spin for each other take ten times as long
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",

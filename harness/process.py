@@ -94,6 +94,11 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
     return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
+def cores() -> int:
+    """Processors that this process may use; fewer than the machine has, in a container or under taskset."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> int:
     """Run a program to its end and hand on each line that it prints; gives its exit code.
 

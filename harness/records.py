@@ -40,6 +40,8 @@ class Budget(Record):
 
     runs: int = Field(5, gt=0)
     """Numbered runs, baseline not counted."""
+    confirm: int = Field(1, ge=0)
+    """Runs, of those that look better, that are measured again on fresh seeds in the end; not counted above."""
     attempts: int = Field(4, gt=0)
     """Launches per run before the run is given up."""
     fixes: int = Field(5, gt=0)
@@ -71,6 +73,15 @@ class Usage(Record):
     @property
     def tokens(self) -> int:
         return self.tokens_in + self.tokens_out
+
+
+class Engine(Record):
+    """The model that an agent will use, and what it costs."""
+
+    model: str = ""
+    """Empty for an agent that uses none."""
+    prices: dict[str, float] = {}
+    """Dollars per token, by litellm's names, at the time the study begins."""
 
 
 class Call(Record):

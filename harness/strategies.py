@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from harness.history import History, Run
-from harness.metrics import mean
+from harness.history import History
 
 
 class Strategy(Protocol):
@@ -30,20 +29,10 @@ class Best:
     """Every change builds on the code with the best primary metric so far, the baseline's included."""
 
     def base(self, history: History) -> int | None:
-        scored = {0: 0.0} | {run.number: _gain(run) for run in history.measured}
+        scored = {0: 0.0} | {run.number: run.gain for run in history.measured}
         best = max(scored, key=lambda number: scored[number])
         latest = history.measured[-1].number if history.measured else 0
         return None if best == latest else best
-
-
-def _gain(run: Run) -> float:
-    """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
-    gains = [
-        (-c.effect if c.goal == "min" else c.effect) / (abs(c.baseline_mean) or 1.0)
-        for c in run.comparisons
-        if c.primary
-    ]
-    return mean(tuple(gains)) if gains else float("-inf")
 
 
 BUILT_IN = {"last": "harness.strategies:Last", "best": "harness.strategies:Best"}

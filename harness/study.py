@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from harness import budget, process, prompts
+from harness import budget, confirm, process, prompts
 from harness.agents import Agent, Instruction
 from harness.checks import Check, first_findings
 from harness.checks.lint import LintCheck
@@ -26,7 +26,7 @@ from harness.checks.scope import ScopeCheck
 from harness.checks.smoke import SmokeCheck
 from harness.checks.types import TypeCheck, accepted_errors
 from harness.commits import message
-from harness.compare import against_baseline
+from harness.compare import against_baseline, pooled
 from harness.errors import HarnessError, TemplateFault
 from harness.events import (
     AnyEvent,
@@ -47,7 +47,7 @@ from harness.journal import Journal
 from harness.launch import Launcher, Tick, Trial, is_under_way
 from harness.models import append_to_recording
 from harness.paths import StudyPaths
-from harness.records import Call, Comparison, Purpose, Reply, write_whole
+from harness.records import Call, Comparison, Purpose, Reply, Scores, write_whole
 from harness.strategies import Strategy
 from harness.template import Template
 from harness.workspace import Workspace
@@ -114,6 +114,8 @@ class Study:
                 self.launch_or_leave()
             case "record":
                 self.record()
+            case "confirm":
+                confirm.step(self)
             case "plot":
                 self.plot()
             case "over":
@@ -127,6 +129,8 @@ class Study:
             self.ask("next" if self.history.turns else "start")
         elif not self.history.measured:
             return self.ending()
+        elif (promising := confirm.due(self)) is not None:
+            confirm.ask(self, promising)
         elif self.may_finish():
             self.ask("finish")
         elif self.history.plots is None:
@@ -216,7 +220,7 @@ class Study:
         launched = self.history.launched or self.announce()
         if not is_under_way(self.job_of(launched)):
             self.workspace.restore(launched.tree)
-        trial = self.untampered(launched, self.trial(launched))
+        trial = self.untampered(launched.tree, self.trial(launched))
         self.happened(
             AttemptEnded(
                 run=launched.run,
@@ -241,6 +245,7 @@ class Study:
             tree=turn.tree,
             digest=checked.digest,
             replicate_of=turn.replicate_of,
+            seeds=() if turn.replicate_of is None else self.history.fresh_seeds(len(self.history.begun.seeds)),
             sandbox=self.launcher.confinement,
         )
         self.happened(launched)
@@ -249,16 +254,20 @@ class Study:
     def trial(self, launched: AttemptLaunched) -> Trial:
         out_dir = self.paths.run(launched.run)
         what = f"run {launched.run}, attempt {launched.attempt}"
-        trial = self.launcher.run(self.paths.root, self.job_of(launched), out_dir, self.ticker(what))
+        job = self.job_of(launched)
+        return self.complete(self.launcher.run(self.paths.root, job, out_dir, self.ticker(what), launched.seeds))
+
+    def complete(self, trial: Trial) -> Trial:
+        """The trial, unless it lacks a dataset of the baseline."""
         missing = sorted(set(self.history.begun.baseline) - set(trial.scores))
         if trial.outcome == "ok" and missing:
             message = f"final_info.json lacks the dataset {missing[0]!r}, which the baseline has"
             return Trial("no-metrics", trial.seconds, trial.peak_memory, message)
         return trial
 
-    def untampered(self, launched: AttemptLaunched, trial: Trial) -> Trial:
+    def untampered(self, tree: str, trial: Trial) -> Trial:
         """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
-        touched = self.workspace.put_back(launched.tree)
+        touched = self.workspace.put_back(tree)
         if not touched:
             return trial
         message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
@@ -284,16 +293,31 @@ class Study:
                 run=ended.run,
                 attempt=ended.attempt,
                 comparisons=self.judge(ended) if ended.outcome == "ok" else (),
+                pooled=self.pool(ended) if ended.outcome == "ok" else (),
                 abandoned=ended.outcome != "ok" and ended.attempt >= self.budget.attempts,
             )
             self.commit(recorded, ended.at)
 
     def judge(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
         """Every metric of a run against the baseline."""
-        begun = self.history.begun
-        tried = len(begun.baseline) * begun.budget.runs
+        return self.compared(ended.scores, self.history.begun.baseline, tried=self.budget.runs)
+
+    def pool(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
+        """For a replicate: all values of its code against the baseline."""
+        history = self.history
+        if history.runs[ended.run].replicate_of is None:
+            return ()
+        original, scores = history.original(ended.run), ended.scores
+        for run in history.measured:
+            if run.measured and history.original(run.number) == original:
+                scores = pooled(run.measured.scores, scores)
+        return self.compared(scores, history.begun.baseline, tried=self.budget.runs)
+
+    def compared(self, scores: Scores, baseline: Scores, tried: int) -> tuple[Comparison, ...]:
+        """Every metric against the baseline's; `tried` runs share the error rate, on every dataset."""
+        tried *= len(baseline)
         metrics = self.template.manifest.metrics
-        return against_baseline(ended.scores, begun.baseline, metrics, tried=tried, same_machine=self.same_machine)
+        return against_baseline(scores, baseline, metrics, tried=tried, same_machine=self.same_machine)
 
     def commit(self, recorded: Recorded, at: float) -> None:
         """Commit the turn's code with the run's results, the same way however often it is done."""

@@ -7,7 +7,6 @@ nobody's configuration.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import git
 
 from harness.errors import UnknownName, WorkspaceError
+from harness.meaning import meaning
 
 if TYPE_CHECKING:
     from harness.template import Template
@@ -28,7 +28,7 @@ OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"
 KEPT = (".harness", "run_[0-9]*", "plots")
 """What the runs and the harness write: never in git by itself, never cleaned away."""
-RESULT = re.compile(r"run_\d+/(final_info|verified)\.json")
+RESULT = re.compile(r"run_\d+/(final_info|verified|confirmed)\.json")
 """Results are committed by name, with the code that made them."""
 
 
@@ -260,11 +260,7 @@ class Workspace:
 
 
 def _meaning(path: Path) -> str:
-    content = path.read_bytes() if path.is_file() else b""
-    try:
-        return ast.dump(ast.parse(content)) if path.suffix == ".py" else content.hex()
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return content.hex()
+    return meaning(path.read_bytes() if path.is_file() else b"", python=path.suffix == ".py")
 
 
 def _is_ordinary(path: Path) -> bool:

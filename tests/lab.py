@@ -33,6 +33,7 @@ from harness.paths import StudyPaths
 
 DATA = Path(__file__).parent / "data"
 DONE = "ALL_COMPLETED"
+UNCONFIRMED = "promising, unconfirmed"
 NEARER = "SCALE = 2.0"
 NOTES = "Nothing yet."
 PATIENCE = 40.0

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from harness.history import History
 from harness.paths import StudyPaths
-from harness.records import Call, Purpose, Reply
+from harness.records import Call, Engine, Purpose, Reply
 from harness.template import Template
 from harness.workspace import Workspace
 
@@ -29,6 +29,8 @@ class Setup:
 
     paths: StudyPaths
     model: str
+    prices: dict[str, float]
+    """What its tokens cost when the study began; later price lists change nothing."""
     timeout: float
     """Seconds that one model call may take."""
     retries: int
@@ -45,8 +47,8 @@ class Agent(Protocol):
     """Made with a `Setup`; may keep a process or a conversation until `close`."""
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> str:
-        """Refuse, before anything is written, what this agent cannot do; the model that it will use ("" for none).
+    def check(model: str | None, template: Template, priced: bool) -> Engine:
+        """Refuse, before anything is written, what this agent cannot do; the model that it will use.
 
         Args:
             model: what the user asked for, if anything.
@@ -63,4 +65,10 @@ class Agent(Protocol):
     def close(self) -> None: ...
 
 
-BUILT_IN = {"aider": "harness.agents.aider:AiderAgent", "tuner": "harness.agents.tuner:TunerAgent"}
+BUILT_IN = {
+    "aider": "harness.agents.aider:AiderAgent",
+    "tuner": "harness.agents.tuner:TunerAgent",
+    "random": "harness.agents.tuner:RandomAgent",
+}
+WITHOUT_MODEL = ("tuner", "random")
+"""Agents that search a template's constants: the controls."""

@@ -18,7 +18,7 @@ from harness import models
 from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
 from harness.process import bare_environment
-from harness.records import Call, Reply, write_json
+from harness.records import Call, Engine, Reply, write_json
 from harness.template import Template
 from harness.workspace import Workspace
 
@@ -47,21 +47,22 @@ class AiderAgent:
         self._worker: Worker | None = None
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> str:  # noqa: ARG004
+    def check(model: str | None, template: Template, priced: bool) -> Engine:  # noqa: ARG004
         """The model asked for, or that of a key in the environment."""
         chosen = models.choose(model)
         models.check(chosen)
         with Worker(_check, (chosen, priced)) as worker:
-            if refusal := worker.receive(OPENING)["refusal"]:
-                raise UserError(refusal)
-        return chosen
+            answer = worker.receive(OPENING)
+        if answer["refusal"]:
+            raise UserError(answer["refusal"])
+        return Engine(model=chosen, prices=answer["prices"])
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         setup = self._setup
         if self._worker is None:
             conversation = setup.paths.conversation(setup.calls)
             messages = json.loads(conversation.read_text()) if conversation.exists() else {}
-            limits = {"timeout": setup.timeout, "retries": setup.retries}
+            limits = {"timeout": setup.timeout, "retries": setup.retries, "prices": setup.prices}
             place = {"root": str(workspace.root), "private": str(setup.paths.private)}
             self._worker = Worker(
                 _serve, ({"model": setup.model, "calls": setup.calls, "messages": messages, **limits, **place},)
@@ -141,9 +142,9 @@ def _serve(pipe: Connection, config: dict[str, Any]) -> None:
 
 def _check(pipe: Connection, model: str, priced: bool) -> None:
     """Runs in a worker."""
-    from harness.models.gateway import has_price, refusal
+    from harness.models.gateway import prices, refusal
 
-    why = refusal(model)
-    if not why and priced and not has_price(model):
+    why, known = refusal(model), prices(model)
+    if not why and priced and not known:
         why = f"the price of {model} is not known, so a budget in dollars cannot be kept; use --max-tokens"
-    pipe.send_bytes(json.dumps({"refusal": why}).encode())
+    pipe.send_bytes(json.dumps({"refusal": why, "prices": known}).encode())

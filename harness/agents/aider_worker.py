@@ -141,6 +141,7 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         self._note = note
         self._last_note = ""
         private, calls = Path(config["private"]), int(config["calls"])
+        gateway.keep_prices(config["model"], config["prices"])
         self._route = gateway.Route.to(config["model"], private, calls, self._remember)
         super().__init__(self._route.name, weak_model=False, editor_model=False)
         self.weak_model = self

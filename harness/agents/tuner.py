@@ -1,4 +1,4 @@
-"""The control: no language model, only Optuna's TPE over the constants in `[search_space]`. The one importer of optuna.
+"""The controls: no language model, only Optuna over the constants in `[search_space]`. The one importer of optuna.
 
 Its state is a fold of the study's history: the sampler is seeded, so asking again with the same results gives the same
 suggestions, and a resumed study goes on as if it had never stopped.
@@ -15,7 +15,7 @@ from harness.errors import TemplateError, UserError
 from harness.history import History
 from harness.manifest import Dimension
 from harness.metrics import mean
-from harness.records import Reply
+from harness.records import Engine, Reply
 from harness.template import Template
 from harness.workspace import Workspace
 
@@ -33,7 +33,7 @@ class TunerAgent:
         del setup  # nothing to set up: no model, no process, no conversation
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> str:  # noqa: ARG004
+    def check(model: str | None, template: Template, priced: bool) -> Engine:  # noqa: ARG004
         """No model, but constants to set."""
         if model:
             raise UserError(f"the tuner calls no model; leave out --model {model}")
@@ -41,7 +41,7 @@ class TunerAgent:
         if not space:
             raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
         constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
-        return ""
+        return Engine()
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         if instruction.purpose == "finish":
@@ -51,16 +51,33 @@ class TunerAgent:
         path = workspace.root / SCRIPT
         source = path.read_bytes().decode()
         defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
-        trial = _study(template, defaults, instruction.history).ask(_distributions(space))
+        trial = _study(self.sampler(), template, defaults, instruction.history).ask(_distributions(space))
         values = {name: _short(value) for name, value in trial.params.items()}
         path.write_bytes(with_constants(source, values).encode())
         return Reply(text=", ".join(f"{name} = {value!r}" for name, value in values.items()))
+
+    def sampler(self) -> optuna.samplers.BaseSampler:
+        """Learns from the results so far."""
+        import optuna
+
+        return optuna.samplers.TPESampler(seed=SEED, n_startup_trials=4, multivariate=True)
 
     def close(self) -> None:
         pass
 
 
-def _study(template: Template, defaults: Mapping[str, Any], history: History) -> optuna.Study:
+class RandomAgent(TunerAgent):
+    """Draws the constants at random: what blind search gets from the same budget."""
+
+    def sampler(self) -> optuna.samplers.BaseSampler:
+        import optuna
+
+        return optuna.samplers.RandomSampler(seed=SEED)
+
+
+def _study(
+    sampler: optuna.samplers.BaseSampler, template: Template, defaults: Mapping[str, Any], history: History
+) -> optuna.Study:
     """The Optuna study after everything that happened so far: the baseline, then one trial per earlier turn."""
     import optuna
 
@@ -69,7 +86,6 @@ def _study(template: Template, defaults: Mapping[str, Any], history: History) ->
     minimize = template.manifest.metrics[primary].goal == "min"
     direction = optuna.study.StudyDirection.MINIMIZE if minimize else optuna.study.StudyDirection.MAXIMIZE
     distributions = _distributions(template.manifest.search_space)
-    sampler = optuna.samplers.TPESampler(seed=SEED, n_startup_trials=4, multivariate=True)
     study = optuna.create_study(direction=direction, sampler=sampler)
     if all(_allows(distributions[name], value) for name, value in defaults.items()):
         baseline = _primary(history.begun.baseline, primary)

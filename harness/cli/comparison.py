@@ -8,7 +8,9 @@ from rich.text import Text
 
 from harness.cli import words
 from harness.cli.app import console
+from harness.curves import curve
 from harness.history import History
+from harness.journal import history as read_history
 from harness.paths import StudyPaths
 from harness.prompts import number
 from harness.records import Comparison
@@ -30,20 +32,46 @@ def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
         _print_table(out, rows)
     else:
         _print_blocks(out, rows)
-    tried = sum(p is not None for of_run in history.verdicts().values() for _, p in of_run.values())
+    tried = sum(p is not None for of_run in history.screened().values() for _, p in of_run.values())
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
         out.print(Text(f"p: Welch's t test over seeds, Holm-corrected over {over}.", style="dim"))
+    if any(run.promising and not run.confirmed for run in history.measured):
+        out.print(Text(f"Measure a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", style="dim"))
+    _print_control(out, paths, history)
     lab = paths.root.parent / "lab.git"
     for run in history.measured:
         command = f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}"
         out.print(command, soft_wrap=True, markup=False)
 
 
+def _print_control(out: Console, paths: StudyPaths, history: History) -> None:
+    """Best so far of a study and of its control, where it has one."""
+    beside = control_of(paths)
+    if beside is None or not history.measured or not beside.measured:
+        return
+    goal = history.measured[0].primary[0].goal
+    title = f"best so far on the study's seeds, {'lower' if goal == 'min' else 'higher'} is better:"
+    out.print(Text(title, style="dim"), soft_wrap=True)
+    names = (history.begun.agent, f"control ({beside.begun.agent})")
+    for line in words.curves(curve(history, goal), curve(beside, goal), names):
+        out.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def control_of(paths: StudyPaths) -> History | None:
+    """The control of a study, if it has one with a result."""
+    beside = StudyPaths(paths.root.with_name(f"{paths.name}-control"))
+    if not beside.journal.is_file():
+        return None
+    found = read_history(beside)
+    return found if found.begun.control_of == paths.name else None
+
+
 def _rows(history: History, every: bool) -> list[tuple[str, ...]]:
     """One row per run and metric, in the order of HEADS."""
     rows: list[tuple[str, ...]] = []
-    verdicts, several = history.verdicts(), len(history.begun.baseline) > 1
+    verdicts, fresh = history.screened(), history.confirmed()
+    several = len(history.begun.baseline) > 1
     for run in history.runs.values():
         name = str(run.number)
         if not run.comparisons:
@@ -52,6 +80,13 @@ def _rows(history: History, every: bool) -> list[tuple[str, ...]]:
             if c.primary or every:
                 word, p = verdicts[run.number][c.dataset] if c.primary else ("exploratory", None)
                 rows.append((name, *_cells(c, several), number(p) if c.primary else "", _seen(c), word))
+                name = ""
+        name = f"{run.number} fresh"
+        for c in run.confirmed.comparisons if run.confirmed else ():
+            judged = c.primary and c.dataset in fresh.get(run.number, {})
+            if judged or every:
+                word, p = fresh[run.number][c.dataset] if judged else ("exploratory", None)
+                rows.append((name, *_cells(c, several), number(p) if judged else "", _seen(c), word))
                 name = ""
     return rows
 

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from harness.history import History, Run
     from harness.paths import ProjectPaths, StudyPaths
 
+BEST_FIRST = (*("better", "promising, unconfirmed", "mixed", "not confirmed", "inconclusive", "worse", "cannot tell"),)
 StudyName = Annotated[str, typer.Argument(help="Name of a study, or a beginning or end that no other name has.")]
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def status(
+    cost: Annotated[bool, typer.Option("--cost", help="What each study has cost, and all together.")] = False,
+    as_json: Json = False,
+) -> None:
     """List the studies of this project."""
     from harness.errors import JournalCorrupt
     from harness.history import History
@@ -33,7 +37,7 @@ def status(as_json: Json = False) -> None:
         else:
             studies += [(paths, found)] if found.start is not None else []
     if studies or as_json or not bad:
-        _print_status(studies, as_json)
+        _print_cost(studies, as_json) if cost else _print_status(studies, as_json)
     if bad:
         raise JournalCorrupt("; ".join(map(str, bad)))
 
@@ -55,12 +59,41 @@ def _print_status(studies: list[tuple[StudyPaths, History]], as_json: bool) -> N
     print(words.columns(rows))
 
 
+def _print_cost(studies: list[tuple[StudyPaths, History]], as_json: bool) -> None:
+    """The ledger: calls, tokens, dollars, machine time and GPU time, per study and in all."""
+    from harness.cli import words
+
+    rows = [_costs(paths.name, [history]) for paths, history in studies]
+    rows.append(_costs("all", [history for _, history in studies]))
+    if as_json:
+        print_json(rows)
+        return
+    cells = [["study", "calls", "tokens in", "tokens out", "dollars", "machine", "GPU"]]
+    for row in rows:
+        numbers = [f"{row[name]:,}" for name in ("calls", "tokens_in", "tokens_out")]
+        times = [words.duration(row[name]) for name in ("machine_seconds", "gpu_seconds")]
+        cells.append([row["study"], *numbers, f"{row['dollars']:.4f}", *times])
+    print(words.columns(cells))
+
+
+def _costs(name: str, histories: list[History]) -> dict[str, Any]:
+    return {
+        "study": name,
+        "calls": sum(h.usage.calls for h in histories),
+        "tokens_in": sum(h.usage.tokens_in for h in histories),
+        "tokens_out": sum(h.usage.tokens_out for h in histories),
+        "dollars": round(sum(h.usage.dollars for h in histories), 6),
+        "machine_seconds": round(sum(h.machine_seconds for h in histories), 1),
+        "gpu_seconds": round(sum(h.machine_seconds * h.begun.gpus for h in histories), 1),
+    }
+
+
 def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
     from harness import lock
 
     begun = history.begun
     words = history.words().values()
-    best = next((word for word in ("better", "mixed", "inconclusive", "worse", "cannot tell") if word in words), "–")
+    best = next((word for word in BEST_FIRST if word in words), "–")
     return {
         "study": paths.name,
         "template": begun.template,
@@ -169,7 +202,7 @@ def compare(
     chosen = [here.study(name) for name in studies or []] or [here.study_paths(_latest(here))]
     found = [(paths, history(paths)) for paths in chosen]
     if as_json:
-        print_json([{"study": p.name, "runs": [_run_json(h, run) for run in h.runs.values()]} for p, h in found])
+        print_json([_study_json(p, h) for p, h in found])
         return
     for paths, state in found:
         print_comparison(paths, state, every)
@@ -177,6 +210,26 @@ def compare(
 
 def _latest(here: ProjectPaths) -> str:
     return max(here.studies(), key=lambda name: here.study_paths(name).journal.stat().st_mtime)
+
+
+def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from harness.cli.comparison import control_of
+    from harness.curves import curve, differences
+
+    found: dict[str, Any] = {"study": paths.name, "runs": [_run_json(history, run) for run in history.runs.values()]}
+    beside = control_of(paths)
+    if beside is not None and history.measured and beside.measured:
+        goal = history.measured[0].primary[0].goal
+        ours, theirs = curve(history, goal), curve(beside, goal)
+        found["control"] = {
+            "study": beside.begun.study,
+            "curve": [asdict(point) for point in ours],
+            "control_curve": [asdict(point) for point in theirs],
+            "differences": [{**asdict(d), "difference": d.difference} for d in differences(ours, theirs)],
+        }
+    return found
 
 
 def _run_json(history: History, run: Run) -> dict[str, Any]:
@@ -189,4 +242,5 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "commit": run.recorded.commit if run.recorded else None,
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
+        "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
     }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
+from harness.curves import Point, differences
 from harness.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
+    ConfirmationAsked,
+    ConfirmationEnded,
     EditChecked,
     ModelCalled,
     PlotsDrawn,
@@ -22,8 +25,15 @@ from harness.excerpt import clean
 from harness.history import History
 from harness.prompts import number
 
+BAR = 24
 GOOD, BAD, PLAIN, DIM = "green", "red", "default", "dim"
-VERDICT_STYLE = {"better": "bold green", "worse": "bold red", "inconclusive": "yellow"}
+VERDICT_STYLE = {
+    "better": "bold green",
+    "promising, unconfirmed": "green",
+    "not confirmed": "yellow",
+    "worse": "bold red",
+    "inconclusive": "yellow",
+}
 
 
 def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
@@ -50,6 +60,10 @@ def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
             )
         case Recorded():
             return _recorded(event, history)
+        case ConfirmationAsked():
+            return f"  run {event.run} looks better: measured again on fresh seeds {_span(event.seeds)}", PLAIN
+        case ConfirmationEnded():
+            return _confirmation(event, history)
         case PlotsDrawn():
             if event.message:
                 return f"  plot.py failed: {plain(event.message)}", BAD
@@ -90,6 +104,44 @@ def _recorded(event: Recorded, history: History) -> tuple[str, str] | None:
         f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
     ]
     return f"  run {event.run}: {'; '.join(primary)}: {word}", VERDICT_STYLE.get(word, PLAIN)
+
+
+def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]:
+    what = f"run {event.run}" if event.run else "the baseline"
+    if event.outcome != "ok":
+        return f"  {what} on fresh seeds: {event.outcome}: {plain(event.message)}", BAD
+    if not event.run:
+        return f"  the baseline on fresh seeds {_span(event.seeds)}: {duration(event.seconds)}", PLAIN
+    word = history.words()[event.run]
+    primary = [
+        f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
+    ]
+    return f"  run {event.run} on fresh seeds: {'; '.join(primary)}: {word}", VERDICT_STYLE.get(word, PLAIN)
+
+
+def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
+    """Best so far of a study and its control, run by run, and their difference at equal cost."""
+    values = [point.best for point in (*study, *control)]
+    low, high = min(values), max(values)
+
+    def cell(points: list[Point], run: int) -> str:
+        value = next((p.best for p in points if p.run == run), None)
+        if value is None:
+            return ""
+        length = round(1 + (BAR - 1) * (value - low) / (high - low)) if high > low else BAR
+        return f"{number(value):10} {'█' * length}"
+
+    last = max(study[-1].run, control[-1].run)
+    rows = [["run", *names], *([str(run), cell(study, run), cell(control, run)] for run in range(last + 1))]
+    equal = [
+        f"{d.at}: {number(d.study)} against {number(d.control)}, a difference of {d.difference:+.3g}"
+        for d in differences(study, control)
+    ]
+    return [*columns(rows).splitlines(), *equal]
+
+
+def _span(seeds: tuple[int, ...]) -> str:
+    return f"{seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
 
 
 def plain(text: str) -> str:

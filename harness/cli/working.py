@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +39,9 @@ def run(
     agent: Annotated[str, typer.Option(help="aider, tuner, or package.module:Class.")] = "aider",
     model: Model = None,
     max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
+    confirm: Annotated[
+        int, typer.Option(help="Runs that are measured again on fresh seeds in the end, the best that look better.")
+    ] = 1,
     attempts: Annotated[int, typer.Option(help="Launches per run before it is given up.")] = 4,
     max_fixes: Annotated[int, typer.Option(help="Turns in a row without a launch before the study stops.")] = 5,
     max_dollars: Annotated[float | None, typer.Option(help="US dollars for model calls.")] = None,
@@ -46,6 +52,9 @@ def run(
     strategy: Annotated[
         str, typer.Option(help="What the next run starts from: last, best, or package.module:Class.")
     ] = "last",
+    control: Annotated[
+        str, typer.Option(help="tuner or random: work the same template with the same budget and no model, to compare.")
+    ] = "",
     executor: ExecutorName = "local",
     sandbox: Sandbox = True,
     model_timeout: Timeout = 600.0,
@@ -53,12 +62,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, records, strategies
+    from harness import baseline, environment, records, strategies
     from harness import template as templates
+    from harness.agents import WITHOUT_MODEL
     from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.errors import IdeaError, UserError
     from harness.executors import BUILT_IN
     from harness.ideas import read_idea
+    from harness.journal import history
     from harness.seams import find
 
     here = project()
@@ -67,9 +78,15 @@ def run(
     find("executor", executor, BUILT_IN)
     find("strategy", strategy, strategies.BUILT_IN)
     budget = _budget(
-        runs=max_runs, attempts=attempts, fixes=max_fixes, dollars=max_dollars, tokens=max_tokens, hours=max_hours
+        runs=max_runs,
+        confirm=confirm,
+        attempts=attempts,
+        fixes=max_fixes,
+        dollars=max_dollars,
+        tokens=max_tokens,
+        hours=max_hours,
     )
-    if not idea and agent != "tuner":
+    if not idea and agent not in WITHOUT_MODEL:
         raise IdeaError(
             f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
         )
@@ -78,11 +95,24 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
-    used = worker.check(model, chosen, priced=budget.dollars is not None)
+    environment.ready(chosen, here.environments, lambda line: print(f"  {line}", file=sys.stderr))
+    engine = worker.check(model, chosen, priced=budget.dollars is not None)
+    if control:
+        agent_class(control).check(None, chosen, priced=False)
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
-    orders = [Order(chosen, stored, run_0, i, budget, agent, used, strategy, check_name(name), start) for i in ideas]
+    orders = [Order(chosen, stored, run_0, i, budget, agent, engine, strategy, check_name(name), start) for i in ideas]
+
+    def studies() -> Iterator[StudyPaths]:
+        """Each study, begun when the one before it is over, and its control after it."""
+        for order in orders:
+            paths = begin(here, order)
+            yield paths
+            if control and history(paths).status == "done":
+                beside = replace(order, agent=control, engine=records.Engine(), idea=tuning, control_of=paths.name)
+                yield begin(here, replace(beside, name=f"{paths.name}-control"))
+
     means = Means(executor, sandbox, model_timeout, model_retries)
-    raise typer.Exit(_work_all(here, [lambda o=o: begin(here, o) for o in orders], means, as_json))
+    raise typer.Exit(_work_all(here, studies(), means, as_json))
 
 
 @app.command()
@@ -101,7 +131,34 @@ def resume(
     paths = here.study(study)
     may_resume(paths)
     means = Means(executor, sandbox, model_timeout, model_retries)
-    raise typer.Exit(_work_all(here, [lambda: paths], means, as_json))
+    raise typer.Exit(_work_all(here, iter([paths]), means, as_json))
+
+
+@app.command(name="confirm")
+def confirm_run(
+    study: Annotated[str, typer.Argument(help="Name of the study, or a beginning or end that no other name has.")],
+    run: Annotated[int | None, typer.Argument(help="Its number; without it, the best that looks better.")] = None,
+    executor: ExecutorName = "local",
+    sandbox: Sandbox = True,
+    as_json: Json = False,
+) -> None:
+    """Measure a run of a study again, on seeds that nothing in the study has seen. Only that makes it "better"."""
+    from harness import confirm
+    from harness.begin import Means, opened
+    from harness.cli.live import LiveWatcher
+    from harness.journal import history
+
+    here = project()
+    paths = here.study(study)
+    chosen = confirm.chosen(history(paths), run)
+    with (
+        LiveWatcher(console(stderr=as_json)) as watcher,
+        opened(here, paths, Means(executor, sandbox), watcher) as opened_study,
+    ):
+        confirm.now(opened_study, chosen)
+        verdicts = opened_study.history.verdicts()[chosen]
+    if as_json:
+        print_json({"study": paths.name, "run": chosen, "verdicts": {d: word for d, (word, _) in verdicts.items()}})
 
 
 @app.command()
@@ -116,6 +173,7 @@ def replay(
     from harness.errors import UserError
     from harness.journal import history
     from harness.models import REPLAY
+    from harness.records import Engine
     from harness.replays import differences
     from harness.template import Template
 
@@ -139,7 +197,7 @@ def replay(
         idea=begun.idea,
         budget=begun.budget,
         agent=begun.agent,
-        model=model or "",
+        engine=Engine(model=model or ""),
         strategy=begun.strategy,
         name=name,
         start=begun.parent,
@@ -172,11 +230,10 @@ def _budget(**amounts: Any) -> Budget:
         raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
 
 
-def _work_all(here: ProjectPaths, studies: list[Any], means: Means, as_json: bool) -> int:
+def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], means: Means, as_json: bool) -> int:
     """Work the studies one after another; the exit code is that of the worst."""
     codes = []
-    for make in studies:
-        paths = make()
+    for paths in studies:
         stopped = _work(here, paths, means, quiet=as_json)
         if as_json:
             print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason})

@@ -65,12 +65,19 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:400]}"
 
 
-def has_price(model: str) -> bool:
+def prices(model: str) -> dict[str, float]:
+    """Dollars per token (of input, output, cached input, …) by litellm's list; empty for a model without a price."""
     try:
         info = litellm.get_model_info(model)
     except Exception:  # litellm raises a bare Exception for a model that is not in its list
-        return False
-    return bool(info.get("input_cost_per_token") or info.get("output_cost_per_token"))
+        return {}
+    return {name: float(value) for name, value in info.items() if "_cost_per_" in name and value}
+
+
+def keep_prices(model: str, known: dict[str, float]) -> None:
+    """Price a model's calls by a study's own snapshot from now on."""
+    if known:
+        litellm.register_model({model: known})
 
 
 def refusal(model: str) -> str:

@@ -59,7 +59,7 @@ def test_status_lists_studies_with_what_they_spent_and_found(worked: Project) ->
     (row,) = parsed(worked, "status")
     assert (row["study"], row["template"], row["agent"], row["status"]) == ("tuned", "tiny", "tuner", "done")
     assert (row["runs"], row["max_runs"], row["reason"]) == (2, 2, "all 2 runs are used")
-    assert row["best"] in ("better", "inconclusive", "worse")
+    assert row["best"] in ("better", "promising, unconfirmed", "not confirmed", "inconclusive", "worse")
     assert row["seconds"] > 0
     head, line = read(worked, "status").splitlines()
     assert head.split()[:3] == ["study", "template", "agent"]
@@ -92,10 +92,11 @@ def test_diff_shows_the_study_against_its_template_and_runs_against_each_other(w
     assert "-SCALE = 1.0" in whole["diff"]
     assert "-SCALE = 1.0" in first["diff"]
     assert first["from"] == whole["from"]
-    assert (between["from"], between["to"]) == (back["to"], back["from"]) == (first["to"], whole["to"])
+    assert (between["from"], between["to"]) == (back["to"], back["from"])
+    assert between["from"] == first["to"]
     removed = [line for line in between["diff"].splitlines() if line.startswith("-SCALE")]
     assert removed == [line.replace("+", "-", 1) for line in first["diff"].splitlines() if line.startswith("+SCALE")]
-    assert "final_info" not in whole["diff"]
+    assert "final_info" not in whole["diff"] and "confirmed.json" not in whole["diff"]
 
 
 def test_diff_prints_what_git_would(worked: Project) -> None:
@@ -113,10 +114,11 @@ def test_compare_gives_every_run_beside_the_baseline(worked: Project) -> None:
         assert run["outcome"] == "ok"
         assert {c["metric"] for c in run["comparisons"]} == {"loss", "accuracy"}
         (verdict,) = run["verdicts"].values()
-        assert verdict["verdict"] in ("better", "inconclusive", "worse")
+        assert verdict["verdict"] in ("better", "promising, unconfirmed", "not confirmed", "inconclusive", "worse")
         loss = next(c for c in run["comparisons"] if c["primary"])
         assert loss["effect"] == pytest.approx(loss["mean"] - loss["baseline_mean"])
-        assert verdict["p_corrected"] >= loss["p"]
+        decisive = run["confirmation"]["comparisons"] if run["confirmation"] else run["comparisons"]
+        assert verdict["p_corrected"] >= next(c["p"] for c in decisive if c["primary"])
 
 
 def test_compare_without_a_name_takes_the_latest_study(worked: Project) -> None:

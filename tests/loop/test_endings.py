@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import DONE, NEARER, Project, edit, in_real_runs, notes, scale
+from lab import DONE, NEARER, UNCONFIRMED, Project, edit, in_real_runs, notes, scale
 
 from harness.events import PlotsDrawn
 
@@ -36,7 +36,7 @@ def test_four_good_runs_and_a_failing_fifth_keep_the_four(project: Project) -> N
     assert study.said.code == 0
     assert study.ending.status == "done"
     assert study.outcomes == [(1, 1, "ok"), (2, 1, "ok"), (3, 1, "ok"), (4, 1, "ok"), (5, 1, "crashed")]
-    assert study.verdicts == dict.fromkeys((1, 2, 3, 4), "better")
+    assert study.verdicts == {**dict.fromkeys((1, 2, 3), UNCONFIRMED), 4: "better"}
     assert study.tags == ["run_1", "run_2", "run_3", "run_4"]
     for run in (1, 2, 3, 4):
         assert (study.paths.run(run) / "final_info.json").exists()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Project, make_project, notes, scale
+from lab import UNCONFIRMED, Project, make_project, notes, scale
 
 NOWHERE = "/proc/nonexistent"
 """A home that does not exist and cannot be made, not even by root."""
@@ -60,7 +60,7 @@ def test_a_project_may_lie_in_a_path_with_spaces_and_accents(tmp_path: Path, nam
     study = project.run([scale(2.0), scale(2.5, 2.0), notes("Voilà.")], "--max-runs", "2")
 
     assert study.said.code == 0, study.said
-    assert study.verdicts == {1: "better", 2: "better"}
+    assert study.verdicts == {1: UNCONFIRMED, 2: "better"}
     assert study.tags == ["run_1", "run_2"]
     assert (study.paths.plots / "losses.txt").read_text().count("run_") == 3
     assert "Voilà." in study.git("show", "s:notes.md")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import Project, notes, scale
+from lab import UNCONFIRMED, Project, notes, scale
 
 
 def test_with_the_best_strategy_a_bad_run_is_left_behind_and_its_result_kept(project: Project) -> None:
@@ -10,7 +10,7 @@ def test_with_the_best_strategy_a_bad_run_is_left_behind_and_its_result_kept(pro
     study = project.run(replies, "--max-runs", "3", "--strategy", "best")
 
     assert study.outcomes == [(1, 1, "ok"), (2, 1, "ok"), (3, 1, "ok")]
-    assert study.verdicts == {1: "better", 2: "worse", 3: "better"}
+    assert study.verdicts == {1: UNCONFIRMED, 2: "worse", 3: "better"}
     assert "put back to that of run 1" in study.prompt(3)
     assert (study.paths.run(2) / "final_info.json").is_file()
     assert "run_2/final_info.json" in study.git("ls-tree", "-r", "--name-only", "s/run_3")

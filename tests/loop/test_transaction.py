@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import DONE, NEARER, Project, Study, edit, notes, scale
+from lab import DONE, NEARER, UNCONFIRMED, Project, Study, edit, notes, scale
 
 GOOD = edit("experiment.py", "SCALE = 1.0", "SCALE = 2.5")
 
@@ -121,7 +121,7 @@ def test_a_replicate_asked_for_is_launched_and_never_called_better(project: Proj
     assert study.outcomes == [(1, 1, "ok"), (2, 1, "ok"), (3, 1, "ok")]
     assert [launch.replicate_of for launch in study.launches] == [None, None, 1]
     assert study.launches[2].digest == study.launches[0].digest != study.launches[1].digest
-    assert study.verdicts == {1: "better", 2: "better", 3: "replicate"}
+    assert study.verdicts == {1: UNCONFIRMED, 2: "better", 3: "replicate"}
     assert '"replicate"' in project.harness("compare", "s", "--json").out
     assert NEARER in study.git("show", "s/run_3:experiment.py")
 

@@ -12,6 +12,8 @@ from harness.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
+    ConfirmationAsked,
+    ConfirmationEnded,
     EditChecked,
     ModelCalled,
     PlotsDrawn,
@@ -246,6 +248,19 @@ class Story:
     def run(self, loss: tuple[float, ...], **turn: Any) -> Story:
         """A whole turn that gives a result."""
         return self.turn(**turn).checked().launched().ended(loss=loss).recorded()
+
+    def fresh(self, run: int, outcome: str = "ok", loss: tuple[float, ...] = ()) -> Story:
+        """A launch on fresh seeds."""
+        asked = self.history.confirming
+        assert asked is not None
+        compared = (self.comparison("loss", loss),) if loss else ()
+        fields = {"seeds": asked.seeds, "outcome": outcome, "seconds": 2.0, "comparisons": compared}
+        return self.add(ConfirmationEnded, run=run, commit=f"f{run}", tree=self.history.tree, **fields)
+
+    def confirmed(self, run: int, loss: tuple[float, ...]) -> Story:
+        """A run measured on fresh seeds; without a loss, it failed there."""
+        self.add(ConfirmationAsked, run=run, seeds=(3, 4, 5, 6, 7, 8))
+        return self.fresh(run, "ok" if loss else "crashed", loss)
 
     def failed_run(self, outcome: str = "crashed", message: str = "exit code 1") -> Story:
         return self.turn().checked().launched().ended(outcome, message=message).recorded()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.compare import holm
+from harness.events import ConfirmationAsked
 from harness.records import Budget, Finding
 
 LINT = Finding(check="lint", message="F821 Undefined name", file="experiment.py", line=3)
 BETTER, SLIGHTLY, EQUAL = (0.1, 0.2, 0.15), (0.6, 0.7, 0.65), (1.0, 1.1, 0.9)
+HIGHER = (1.4, 1.3, 1.35)
+PROMISING = "promising, unconfirmed"
 
 
 def test_a_new_study_asks_its_agent(story) -> None:
@@ -155,15 +158,65 @@ def test_verdicts_are_corrected_over_all_runs_of_the_study(story) -> None:
     plain = [run.comparisons[0].p for run in history.measured]
     corrected = [history.verdicts()[n]["toy"][1] for n in (1, 2, 3)]
     assert corrected == pytest.approx(holm(plain))
-    assert [history.words()[n] for n in (1, 2, 3)] == ["better", "better", "inconclusive"]
+    assert [history.words()[n] for n in (1, 2, 3)] == [PROMISING, PROMISING, "inconclusive"]
 
 
-def test_a_result_that_would_be_better_alone_is_not_after_enough_tries(story) -> None:
-    alone = story().run(SLIGHTLY)
-    assert alone.history.words()[1] == "better"
+def test_a_loss_that_would_be_worse_alone_is_not_after_enough_tries(story) -> None:
+    alone = story().run(HIGHER)
+    assert alone.history.words()[1] == "worse"
     for _ in range(6):
         alone.run(EQUAL)
     assert alone.history.words()[1] == "inconclusive"
+
+
+def test_the_seeds_of_the_study_alone_never_make_a_run_better(story) -> None:
+    assert story().run((0.0, 0.0001, 0.0002)).history.words()[1] == PROMISING
+
+
+@pytest.mark.parametrize(("loss", "word"), [(BETTER * 2, "better"), (EQUAL * 2, "not confirmed"), ((), PROMISING)])
+def test_fresh_seeds_decide(story, loss: tuple[float, ...], word: str) -> None:
+    s = story().run(BETTER).confirmed(1, loss)
+    assert s.history.words()[1] == word
+    assert s.history.stage == "ask" and s.history.candidate is None
+
+
+def test_confirmations_are_corrected_over_all_of_them(story) -> None:
+    s = story().run(BETTER).run(SLIGHTLY).confirmed(1, SLIGHTLY)
+    alone = s.history.verdicts()[1]["toy"][1]
+    s.confirmed(2, EQUAL)
+    assert s.history.verdicts()[1]["toy"][1] == pytest.approx(2 * alone)
+    assert s.history.words()[2] == "not confirmed"
+
+
+def test_the_best_run_that_looks_better_is_confirmed_first(story) -> None:
+    s = story().run(SLIGHTLY).run(EQUAL).run(BETTER)
+    assert s.history.candidate.number == 3
+    assert s.confirmed(3, EQUAL).history.candidate.number == 1
+    assert story().run(EQUAL).run(HIGHER).history.candidate is None
+
+
+def test_fresh_seeds_are_seeds_that_nothing_ran_with(story) -> None:
+    s = story(seeds=(0, 1, 7)).run(BETTER)
+    assert s.history.fresh_seeds(2) == (8, 9)
+    s.turn("replicate", replicate_of=1).checked().launched(seeds=(8, 9, 10)).ended(loss=BETTER).recorded()
+    assert s.history.fresh_seeds(3) == (11, 12, 13)
+
+
+def test_a_confirmation_whose_job_vanishes_is_tried_again_and_not_for_ever(story) -> None:
+    s = story().run(BETTER).add(ConfirmationAsked, run=1, seeds=(3, 4, 5))
+    for _ in range(2):
+        s.fresh(1, "lost")
+        assert s.history.stage == "confirm"
+    assert s.fresh(1, "lost").history.stage == "ask"
+    assert s.history.words()[1] == PROMISING
+
+
+def test_a_replicate_adds_its_values_to_those_of_its_run(story) -> None:
+    s = story().run(SLIGHTLY)
+    pooled = (s.comparison("loss", SLIGHTLY * 2),)
+    s.turn("replicate", replicate_of=1).checked().launched(seeds=(3, 4, 5)).ended(loss=SLIGHTLY).recorded(pooled=pooled)
+    assert s.history.runs[1].comparisons[0].n == 6
+    assert s.history.runs[2].comparisons[0].n == 3
 
 
 def test_a_replicate_is_never_an_improvement_and_costs_no_correction(story) -> None:

@@ -98,7 +98,7 @@ def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
     assert history.status == "done"
     assert [r.outcome for r in history.runs.values()] == ["ok", "ok"]
     assert [a.outcome for a in history.runs[1].attempts] == ["crashed", "ok"]
-    assert [history.words()[n] for n in (1, 2)] == ["better", "better"]
+    assert [history.words()[n] for n in (1, 2)] == ["promising, unconfirmed"] * 2
     assert [t.status for t in history.turns] == ["edited", "edited", "edited", "edited", "done", "edited"]
     assert history.stage == "over"
     assert history.spent_runs == 2

@@ -88,7 +88,8 @@ def test_a_result_is_told_beside_the_baseline_with_what_could_have_been_seen(sto
     text = following(story().run(GOOD))
     assert "Run 1 is done." in text
     assert "| toy | loss | min | 1 ± 0.1 | 0.15 ± 0.05 | -0.85 | " in text
-    assert "| better |" in text
+    assert "| promising, unconfirmed |" in text
+    assert "measured again on seeds that none of them has seen" in text
     assert "| exploratory |" in text
     assert "3 seeds could have shown a difference in loss of " in text
     assert "Left: 4 runs." in text

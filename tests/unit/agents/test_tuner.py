@@ -109,7 +109,7 @@ def test_what_is_not_assigned_once_to_a_literal_is_refused_by_name(source: str) 
 @pytest.fixture
 def agent(tmp_path: Path) -> TunerAgent:
     paths = StudyPaths(tmp_path / "runs" / "study")
-    return TunerAgent(Setup(paths, "", 1.0, 0, on_call=lambda _: None, on_note=lambda _: None, calls=0))
+    return TunerAgent(Setup(paths, "", {}, 1.0, 0, on_call=lambda _: None, on_note=lambda _: None, calls=0))
 
 
 def suggested(agent: TunerAgent, workspace: Workspace, history: Any, purpose: str = "next") -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Only a run that was measured again, on seeds that nothing had seen, is called better."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from lab import UNCONFIRMED, Project, notes, scale, swap
+
+from harness.events import ConfirmationEnded
+
+LUCKY = "I choose well.\n\n" + swap(
+    "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"
+)
+"""An experiment that does well on the seeds that it knows, and on no other."""
+BREAKS = "I am careless.\n\n" + swap("return SCALE + NOISE * noise(seed)", "return [2.9, 2.8, 2.7][seed]")
+
+
+def test_the_best_promising_run_is_measured_on_fresh_seeds_before_the_notes_are_asked_for(project: Project) -> None:
+    study = project.run([scale(2.0), scale(2.5, 2.0), scale(2.2, 2.5), notes()], "--max-runs", "3")
+
+    baseline, ended = study.of(ConfirmationEnded)
+    assert (baseline.run, ended.run) == (0, 2), "three seeds of the baseline are fewer than five"
+    assert ended.seeds == baseline.seeds == (3, 4, 5, 6, 7)
+    assert len(ended.scores["numbers"]["loss"]) == 5
+    compared = next(c for c in ended.comparisons if c.primary)
+    assert (compared.n, compared.baseline_n) == (5, 8)
+    assert study.verdicts == {1: UNCONFIRMED, 2: "better", 3: UNCONFIRMED}
+    assert "looked better, so its code was run again on fresh seeds (3, 4, 5, 6, 7)" in study.prompt(4)
+    assert "Run 2 on fresh seeds" in study.git("log", "--format=%s", "s")
+    kept = json.loads(study.git("show", "s:run_2/confirmed.json"))
+    assert kept["numbers"]["final_info_dict"]["loss"] == list(ended.scores["numbers"]["loss"])
+    assert "2 fresh" in project.harness("compare", "s").out
+
+
+def test_what_was_luck_with_the_seeds_is_found_out(project: Project) -> None:
+    study = project.run([LUCKY, notes()], "--max-runs", "1")
+
+    assert study.verdicts == {1: "not confirmed"}
+    assert "| not confirmed |" in study.prompt(2)
+    out = project.harness("compare", "s").out
+    assert "not confirmed" in out and "better" not in out.replace("lower is better", "")
+
+
+def test_a_run_that_fails_on_fresh_seeds_stays_unconfirmed_and_the_agent_is_told_why(project: Project) -> None:
+    study = project.run([BREAKS, notes()], "--max-runs", "1")
+
+    assert study.ending.status == "done"
+    assert study.verdicts == {1: UNCONFIRMED}
+    assert "IndexError" in study.prompt(2) and "stays unconfirmed" in study.prompt(2)
+
+
+def test_nothing_is_confirmed_where_nothing_looks_better(project: Project) -> None:
+    study = project.run([scale(0.5), notes()], "--max-runs", "1")
+
+    assert study.verdicts == {1: "worse"}
+    assert study.of(ConfirmationEnded) == []
+
+
+def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
+    study = project.run([scale(2.0), scale(2.5, 2.0), notes()], "--max-runs", "2", "--confirm", "0")
+    assert study.verdicts == {1: UNCONFIRMED, 2: UNCONFIRMED}
+    assert "harness confirm s" in project.harness("compare", "s").out
+
+    said = project.harness("confirm", "s")
+    assert said.code == 0, said.err
+    assert study.verdicts == {1: UNCONFIRMED, 2: "better"}
+    assert study.ending.status == "done"
+    assert json.loads(project.harness("confirm", "s", "1", "--json").out)["verdicts"] == {"numbers": "better"}
+    assert study.verdicts == {1: "better", 2: "better"}
+    assert [event.run for event in study.of(ConfirmationEnded)] == [0, 2, 1], "the baseline ran once"
+
+
+@pytest.mark.parametrize(
+    ("run", "complaint"),
+    [("1", "measured on fresh seeds already"), ("7", "runs that have: 1"), ("", "no run looks better and was not")],
+)
+def test_what_cannot_be_confirmed_is_refused_in_one_line(project: Project, run: str, complaint: str) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1")
+    events = len(study.events)
+    said = project.harness("confirm", "s", *([run] if run else []))
+
+    assert said.code == 2
+    assert complaint in said.err and len(said.err.splitlines()) == 1
+    assert len(study.events) == events
+
+
+def test_a_replicate_runs_on_fresh_seeds_and_adds_to_what_is_known_of_its_code(project: Project) -> None:
+    study = project.run([scale(2.0), "REPLICATE run_1", notes()], "--max-runs", "2", "--confirm", "0")
+
+    first, second = study.launches
+    assert (first.seeds, second.seeds) == ((), (3, 4, 5))
+    runs = study.history.runs
+    assert runs[1].primary[0].n == 6 and runs[2].primary[0].n == 3
+    assert study.verdicts == {1: UNCONFIRMED, 2: "replicate"}
+
+
+def test_a_control_works_the_same_template_with_the_same_budget_and_is_shown_beside(project: Project) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--control", "random")
+    assert study.said.code == 0, study.said
+
+    control = project.study("s-control")
+    assert control.history.begun.control_of == "s"
+    assert control.history.begun.agent == "random"
+    assert control.history.begun.budget == study.history.begun.budget
+    out = project.harness("compare", "s").out
+    assert "control (random)" in out and "after 1 runs" in out
+    found = json.loads(project.harness("compare", "s", "--json").out)[0]["control"]
+    assert [point["run"] for point in found["curve"]] == [0, 1]
+    assert found["differences"][0]["difference"] == pytest.approx(
+        found["curve"][1]["best"] - found["control_curve"][1]["best"]
+    )
+
+
+def test_the_ledger_adds_up(project: Project) -> None:
+    replies = [(scale(2.0), {"calls": 1, "tokens_in": 100, "tokens_out": 20, "dollars": 0.25}), notes()]
+    project.run(replies, "--max-runs", "1")
+    project.run([scale(2.5), notes()], "--max-runs", "1", name="t")
+    *rows, total = json.loads(project.harness("status", "--cost", "--json").out)
+
+    assert [row["study"] for row in rows] == ["s", "t"] and total["study"] == "all"
+    assert (rows[0]["tokens_in"], rows[0]["dollars"]) == (100, 0.25)
+    for name in ("calls", "tokens_in", "tokens_out", "dollars", "machine_seconds", "gpu_seconds"):
+        assert total[name] == pytest.approx(sum(row[name] for row in rows), abs=0.11)
+    assert "0.2500" in project.harness("status", "--cost").out
