@@ -138,6 +138,8 @@ def save(
 ) -> list[str]:
     """Store a finished run of the unmodified template as its baseline, with the files that the run left.
 
+    `template` is the copy that ran: the project's may have been edited meanwhile.
+
     Returns:
         Names of files that are too large to be kept.
     """

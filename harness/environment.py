@@ -104,8 +104,8 @@ def _prepare(template: Template, folder: Path, python: Path, assets: Path, say: 
 def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) -> None:
     """Run a step to its end; its output goes line by line to `say`, and whole into build.log."""
     log = folder / "build.log"
-    ours = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    with log.open("a", encoding="utf-8") as file:
+    ours = {**process.thread_limits(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with log.open("a", encoding="utf-8", buffering=1) as file:
 
         def heard(line: str) -> None:
             file.write(line + "\n")

@@ -159,13 +159,11 @@ class Launcher:
         readable: tuple[str, ...] = (),
     ) -> Job:
         spec = self.template.manifest.run
-        threads = str(process.cores())
         ours = {
             "HARNESS_SEEDS": ",".join(map(str, self.seeds or spec.seeds)),
             **({"HARNESS_ASSETS": self.environment.assets} if self.environment.assets else {}),
             **({"HARNESS_SMOKE": "1"} if smoke else {}),
-            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-            "GOMP_SPINCOUNT": "10000",  # on a busy machine threads that spin for each other take ten times as long
+            **process.thread_limits(),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",

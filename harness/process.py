@@ -94,9 +94,15 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
     return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
-def cores() -> int:
-    """Processors that this process may use; fewer than the machine has, in a container or under taskset."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def thread_limits() -> dict[str, str]:
+    """Variables that keep numerical libraries to the processors that there are.
+
+    Fewer than the machine's, in a container or under taskset. On a busy machine threads that spin while they wait for
+    each other take ten times as long, so they soon stop spinning.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**dict.fromkeys(libraries, str(cores)), "GOMP_SPINCOUNT": "10000"}
 
 
 def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> int:

@@ -85,10 +85,12 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
 
 def _store(here: ProjectPaths, chosen: Template) -> None:
     from harness import baseline as baselines
+    from harness.template import Template
 
     with tempfile.TemporaryDirectory(prefix="harness-baseline-") as scratch:
         trial, out_dir, claims = _trial(here, chosen, Path(scratch), smoke=False)
-        left_out = baselines.save(here.baselines, chosen, out_dir, trial.scores, trial.reported, trial.seconds)
+        ran = Template(Path(scratch) / "template")
+        left_out = baselines.save(here.baselines, ran, out_dir, trial.scores, trial.reported, trial.seconds)
     note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
     print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}")
     for claim in claims:
