@@ -25,7 +25,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "±" gets a question mark
     gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
-    from harness.cli import reading, upkeep, working  # noqa: F401  # each registers its commands
+    from harness.cli import auditing, reading, upkeep, working  # noqa: F401  # each registers its commands
 
     try:
         code = app(standalone_mode=False, prog_name="harness")

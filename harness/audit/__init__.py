@@ -1,0 +1,81 @@
+"""An audit of results that another system left behind: what its folder shows and nobody said. Layer 5.
+
+`reading` turns a folder into frozen records and trusts nothing in it, `chat` and `judging` are pure, `page` renders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.audit.judging import judge
+from harness.audit.naming import Wanted
+from harness.audit.reading import ideas
+from harness.audit.records import IdeaReport, Item, Kind, Material, Report, Share, StandardErrors
+from harness.errors import UserError
+from harness.records import Goal
+
+
+def audit(folder: Path, metric: str | None = None, goals: Mapping[str, Goal] | None = None) -> Report:
+    """Audit one idea's folder, or a folder of such folders.
+
+    Args:
+        folder: it is only read.
+        metric: the primary one; without it, one is chosen by its name.
+        goals: metric → which way is good, where names mislead.
+
+    Raises:
+        UserError: there is nothing to audit, or no idea has a metric of that name.
+    """
+    materials, skipped = ideas(folder)
+    _refuse_unknown(materials, metric, goals or {})
+    reports = tuple(judge(material, Wanted(metric, goals)) for material in materials)
+    return Report(folder=str(folder), ideas=reports, totals=totals(reports), skipped=tuple(skipped))
+
+
+def _refuse_unknown(materials: Sequence[Material], metric: str | None, goals: Mapping[str, Goal]) -> None:
+    there = {name for m in materials for run in m.runs for each in run.results.values() for name in each}
+    for name in (*([metric] if metric is not None else []), *goals):
+        if name not in there:
+            known = ", ".join(sorted(there)[:20]) or "none at all"
+            raise UserError(f"no run here has a metric {name!r}; there are: {known}")
+
+
+def totals(ideas: Sequence[IdeaReport]) -> tuple[Share, ...]:
+    """What was found over all ideas, as shares of what it could have been; without those that cannot be known."""
+    measured = [run for idea in ideas for run in idea.runs if run.number and run.status == "measured"]
+    findings = [item for idea in ideas for item in idea.findings]
+    kept = sum(run.snapshot for run in measured)
+    told = [run.seen for run in measured if run.seen is not None]
+    failed = _count(findings, "failed launch")
+    launched = sum(r.status == "measured" for idea in ideas if idea.failures_known for r in idea.runs if r.number)
+    errors = [each for idea in ideas for each in idea.standard_errors]
+    judged = [j.word for run in measured for j in run.judgements if j.word in WORDS]
+    shares = (
+        _share("runs", "executed code that had already run", sum(r.same_code_as is not None for r in measured), kept),
+        _share("runs", "changed only what no snapshot keeps", _count(findings, "unsnapshotted"), kept),
+        _share("results", "were never told to the agent", told.count(False), len(told)),
+        _share("launches", "failed", failed, failed + launched),
+        _share("claimed standard errors", "are wrong", *_wrong(errors)),
+        *(_share("comparisons with run 0", f"say: {w}", judged.count(w), len(judged)) for w in WORDS if w in judged),
+        _share("claims in notes", "are not supported by the numbers", _count(findings, "claim"), None),
+    )
+    return tuple(share for share in shares if share.total != 0)
+
+
+WORDS = ("better", "worse", "differs", "inconclusive", "cannot tell")
+
+
+def _share(things: str, what: str, count: int, total: int | None) -> Share:
+    return Share(things=things, what=what, count=count, total=total)
+
+
+def _wrong(errors: Sequence[StandardErrors]) -> tuple[int, int]:
+    return sum(each.count for each in errors if not each.right), sum(each.count for each in errors)
+
+
+def _count(findings: Sequence[Item], kind: Kind) -> int:
+    return sum(item.kind == kind for item in findings)
+
+
+__all__ = ["IdeaReport", "Report", "audit", "totals"]

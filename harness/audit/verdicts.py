@@ -1,0 +1,102 @@
+"""Each run's primary metric against run_0: Welch's test over seeds, Holm-corrected over the idea. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from harness.audit.naming import Wanted, likeliest
+from harness.audit.records import Judgement, Metric, Source
+from harness.compare import compare, holm, verdict
+from harness.metrics import deviation, mean
+from harness.records import Comparison, Goal
+
+
+def primary_of(measured: Mapping[int, Source], wanted: Wanted) -> tuple[str | None, Goal | None, str]:
+    """The primary metric, its goal, and how they were arrived at."""
+    counts = Counter(name for run in measured.values() for name in {m for each in run.results.values() for m in each})
+    names = list(dict.fromkeys(m for run in measured.values() for each in run.results.values() for m in each))
+    if wanted.metric is not None:
+        if wanted.metric not in counts:
+            return None, None, f"no run has a metric {wanted.metric}"
+        name, how = wanted.metric, "as asked"
+    else:
+        common = [n for n in names if counts[n] == max(counts.values())]
+        chosen = likeliest(common)
+        if chosen is None:
+            return None, None, "no run recorded a metric"
+        name = chosen
+        how = "the only metric" if len(names) == 1 else "chosen by its name; --metric takes another"
+    goal = wanted.goal(name)
+    if goal is None:
+        how += "; whether less or more is better is not known: --goal says it"
+    return name, goal, how
+
+
+def judgements_of(
+    measured: Mapping[int, Source], primary: str, goal: Goal | None, repeated: Collection[int]
+) -> dict[int, list[Judgement]]:
+    """The primary metric of every run on every dataset against run_0, p values corrected over all of them."""
+    baseline = measured[0].results if 0 in measured else {}
+    pairs = [
+        (number, dataset, metrics[primary])
+        for number, run in measured.items()
+        for dataset, metrics in run.results.items()
+        if primary in metrics
+    ]
+    tried = [(n, d, m) for n, d, m in pairs if n and n not in repeated and primary in baseline.get(d, {})]
+    compared = {
+        (n, d): compare(
+            dataset=d,
+            metric=primary,
+            goal=goal or "min",
+            primary=True,
+            baseline=baseline[d][primary].values,
+            values=m.values,
+            tried=len(tried),
+        )
+        for n, d, m in tried
+    }
+    tested = [key for key, c in compared.items() if c.p is not None and not math.isnan(c.p)]
+    adjusted = dict(zip(tested, holm([compared[key].p or 0.0 for key in tested]), strict=True))
+    found: dict[int, list[Judgement]] = {}
+    for n, d, m in pairs:
+        plain = Judgement(dataset=d, word="", n=len(m.values), mean=mean(m.values), sd=deviation(m.values))
+        if (c := compared.get((n, d))) is not None:
+            found.setdefault(n, []).append(_judgement(plain, c, adjusted.get((n, d)), goal))
+        else:
+            word = "baseline" if n == 0 else "replicate" if n in repeated else "nothing to compare with"
+            known = {"word": word, **(_difference(m, baseline.get(d, {}).get(primary)) if n else {})}
+            found.setdefault(n, []).append(plain.model_copy(update=known))
+    return found
+
+
+def _difference(metric: Metric, baseline: Metric | None) -> dict[str, float | None]:
+    if baseline is None:
+        return {}
+    effect, base = mean(metric.values) - mean(baseline.values), mean(baseline.values)
+    return {"effect": effect, "relative": effect / abs(base) if base else None}
+
+
+def _judgement(plain: Judgement, c: Comparison, adjusted: float | None, goal: Goal | None) -> Judgement:
+    word: str = verdict(c, adjusted)
+    if goal is None and word in ("better", "worse"):
+        word = "differs"
+    return plain.model_copy(
+        update={
+            "word": word,
+            "effect": c.effect,
+            "relative": c.effect / abs(c.baseline_mean) if c.baseline_mean else None,
+            "low": _finite(c.low),
+            "high": _finite(c.high),
+            "p": c.p if adjusted is not None else None,
+            "p_corrected": adjusted,
+            "detectable": _finite(c.detectable),
+            "note": c.note,
+        }
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

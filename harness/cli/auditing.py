@@ -1,0 +1,145 @@
+"""The command that reads what another system left behind: audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import Json, app, console, print_json
+
+if TYPE_CHECKING:
+    from harness.audit.records import IdeaReport, Item, Judgement, Report, RunReport
+    from harness.records import Goal
+
+LISTED = 12
+"""Findings of one kind that are listed for an idea; the rest are counted, and all are in JSON and HTML."""
+SHOWN_DATASETS = 8
+
+
+@app.command()
+def audit(
+    folder: Annotated[Path, typer.Argument(help="One idea's results, or a folder of such folders. It is only read.")],
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="The primary metric; without it, one is chosen by its name.")
+    ] = None,
+    goal: Annotated[
+        list[str] | None,
+        typer.Option("--goal", metavar="METRIC=min|max", help="Which way is good, where a name misleads. Repeatable."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write a page to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Audit the results of an AI-Scientist run: repeated code, unseen results, verdicts, claims without support."""
+    from harness.audit import audit as audited
+
+    report = audited(folder, metric, _goals(goal or []))
+    if html is not None:
+        _write(report, html)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _print(report)
+
+
+def _goals(given: list[str]) -> dict[str, Goal]:
+    from harness.errors import UserError
+
+    goals: dict[str, Goal] = {}
+    for each in given:
+        name, _, way = each.rpartition("=")
+        if not name or way not in ("min", "max"):
+            raise UserError(f"--goal {each} is not of the form METRIC=min or METRIC=max")
+        goals[name] = "min" if way == "min" else "max"
+    return goals
+
+
+def _write(report: Report, path: Path) -> None:
+    from harness.audit.page import page
+    from harness.errors import UserError
+    from harness.records import write_whole
+
+    if path.is_dir():
+        raise UserError(f"the page cannot be written to {path}: it is a folder")
+    text = page(report)
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise UserError(f"the page cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _print(report: Report) -> None:
+    from rich.text import Text
+
+    out = console()
+    for idea in report.ideas:
+        for text, style in _idea(idea):
+            out.print(Text(text, style=style), soft_wrap=True)
+        out.print()
+    heading = f"all {len(report.ideas):,} ideas" if len(report.ideas) > 1 else "in all"
+    out.print(Text(heading, style="bold"))
+    for share in report.totals:
+        out.print(Text(f"  {share}"), soft_wrap=True)
+    for line in report.skipped:
+        out.print(Text(f"  left out: {line}", style="dim"), soft_wrap=True)
+
+
+def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
+    """The lines of one idea with their styles."""
+    from harness.audit.records import ARROWS
+    from harness.cli import words
+
+    yield idea.name, "bold"
+    if idea.primary is None:
+        yield f"  no verdicts: {idea.chosen}", "dim"
+    else:
+        yield f"  {idea.primary} {ARROWS[idea.goal]}".rstrip() + f" ({idea.chosen})", "dim"
+    table = words.columns([*_table(idea)])
+    yield "\n".join(f"  {line}" for line in table.split("\n")), ""
+    for kind in dict.fromkeys(item.kind for item in idea.findings):
+        for line in _findings([item for item in idea.findings if item.kind == kind]):
+            yield line, "yellow"
+    for name, lines in (("missing", idea.missing), ("left out", idea.skipped)):
+        for line in lines[:LISTED]:
+            yield f"  {name}: {line}", "dim"
+        if len(lines) > LISTED:
+            yield f"  {name}: and {len(lines) - LISTED} more", "dim"
+
+
+def _findings(items: list[Item]) -> Iterator[str]:
+    for item in items[:LISTED]:
+        yield f"  ! {item}"
+    if len(items) > LISTED:
+        yield f"  ! and {len(items) - LISTED:,} more like this"
+
+
+def _table(idea: IdeaReport) -> Iterator[list[str]]:
+    several = len({j.dataset for run in idea.runs for j in run.judgements}) > 1
+    head = ["run", "code", "agent told", *(["dataset"] if several else []), "value", "against run 0", "p", "verdict"]
+    yield head
+    for run in idea.runs:
+        rows = [_cells(judgement, several) for judgement in run.judgements[:SHOWN_DATASETS]]
+        left = len(run.judgements) - SHOWN_DATASETS
+        rows += [[f"and {left} more", *([""] * (len(head) - 4))]] if left > 0 else []
+        nothing = "" if run.status == "measured" else run.status
+        own = [str(run.number), *_of_run(run)]
+        for cells in rows or [[*([""] * (len(head) - 4)), nothing]]:
+            yield [*own, *cells]
+            own = ["", "", ""]
+
+
+def _of_run(run: RunReport) -> list[str]:
+    """What its code was, and whether the agent heard of its result."""
+    same = f"= run {run.same_code_as}" if run.same_code_as is not None else ""
+    kept = "own" if run.snapshot else "not kept" if run.number else ""
+    return [same or kept, {True: "yes", False: "NO", None: ""}[run.seen]]
+
+
+def _cells(j: Judgement, several: bool) -> list[str]:
+    from harness.prompts import number
+
+    value = f"{number(j.mean)} ± {number(j.sd)} (n={j.n})" if j.n > 1 else number(j.mean)
+    change = "" if j.relative is None else f"{100 * j.relative:+.3g} %"
+    return [*([j.dataset] if several else []), value, change, "" if j.p is None else number(j.p_corrected), j.said]
