@@ -1,5 +1,8 @@
 """The data law, shared by training and evaluation. Protected: an experiment imports it and never changes it."""
 
+from functools import cache
+from itertools import combinations
+
 import numpy as np
 from numpy.random import Generator
 
@@ -30,17 +33,19 @@ def sparse_features(rng: Generator, shape: tuple[int, ...], p: float = 1 - SPARS
 def k_active_features(rng: Generator, n_samples: int, k: int) -> Array:
     """Exactly `k` features active per sample, every subset equally likely, magnitudes U(0, 1).
 
-    Each sample ranks one random key per feature; the `k` smallest keys are the active features.
-
     Returns:
         Array of shape (n_samples, N_FEATURES).
     """
     if not 0 <= k <= N_FEATURES:
         raise ValueError(f"k must be between 0 and {N_FEATURES}, got {k}")
-    magnitudes = rng.random((n_samples, N_FEATURES), dtype=np.float32)
-    if k == 0:
-        return np.zeros_like(magnitudes)
-    # Double precision: float32 keys tie once in some 10^6 samples, and a tie would activate k + 1 features.
-    keys = rng.random((n_samples, N_FEATURES))
-    kth_smallest = np.partition(keys, k - 1, axis=1)[:, k - 1, None]
-    return magnitudes * (keys <= kth_smallest)
+    subsets = _subsets(k)
+    x = subsets.take(rng.integers(len(subsets), size=n_samples), axis=0)
+    x *= rng.random((n_samples, N_FEATURES), dtype=np.float32)
+    return x
+
+
+@cache
+def _subsets(k: int) -> Array:
+    """Every set of `k` features as a row of zeros and ones, [N_FEATURES choose k, N_FEATURES]."""
+    members = [[feature in chosen for feature in range(N_FEATURES)] for chosen in combinations(range(N_FEATURES), k)]
+    return np.array(members, dtype=np.float32)
