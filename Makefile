@@ -8,11 +8,11 @@ RECORDING = templates/tms_geometry/recordings/by_hand.jsonl
 .PHONY: demo test science format bench clean
 
 demo: .venv/installed
-	$(BIN)/harness run tms_geometry --idea bias_after_geometry --model replay:$(RECORDING) --max-runs 3
+	$(BIN)/harness run tms_geometry --idea bias_after_geometry --model replay:$(RECORDING) --max-runs 3 --control tuner
 	@echo
 	$(BIN)/harness compare
 	@echo
-	@study=$$(basename $$(ls -dt runs/2*/ | head -1)); \
+	@study=$$(basename $$(ls -dt runs/2*/ | grep -v -- -control/ | head -1)); \
 	echo "Look next at:"; \
 	echo "  $(BIN)/harness show $$study      the story, event by event"; \
 	echo "  $(BIN)/harness diff $$study      what the agent changed"; \

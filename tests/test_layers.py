@@ -29,6 +29,7 @@ LAYERS = {
     "metrics": 1,
     "compare": 1,
     "history": 1,
+    "notes": 1,
     "curves": 1,
     "budget": 1,
     "prompts": 1,

@@ -156,6 +156,18 @@ def show(study: StudyName, as_json: Json = False) -> None:
             out.print(
                 Text(f"run {run.number}: reported and verified differ: {words.plain(sentence)}", style="bold red")
             )
+    for claim in _unsupported(paths, state):
+        out.print(Text(f"not supported by the results: {claim}", style="yellow"), soft_wrap=True)
+
+
+def _unsupported(paths: StudyPaths, history: History) -> list[str]:
+    """Claims in the notes that the results do not support, one line each."""
+    from harness import notes
+    from harness.cli import words
+
+    return [
+        f"{name}:{finding.line}: {words.plain(finding.message)}" for name, finding in notes.audit(paths.root, history)
+    ]
 
 
 @app.command()
@@ -209,7 +221,9 @@ def compare(
 
 
 def _latest(here: ProjectPaths) -> str:
-    return max(here.studies(), key=lambda name: here.study_paths(name).journal.stat().st_mtime)
+    studies = here.studies()
+    own = [name for name in studies if not name.endswith("-control")]
+    return max(own or studies, key=lambda name: here.study_paths(name).journal.stat().st_mtime)
 
 
 def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
@@ -219,6 +233,7 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
     from harness.curves import curve, differences
 
     found: dict[str, Any] = {"study": paths.name, "runs": [_run_json(history, run) for run in history.runs.values()]}
+    found["unsupported_claims"] = _unsupported(paths, history)
     beside = control_of(paths)
     if beside is not None and history.measured and beside.measured:
         goal = history.measured[0].primary[0].goal
