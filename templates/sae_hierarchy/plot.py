@@ -1,0 +1,267 @@
+"""Draw every run of a study from what the runs saved, and the data they were trained on; nothing is trained here.
+
+    python plot.py --out_dir=plots
+
+Run it in the folder that holds run_0, run_1, ... It writes
+  scores.png              MCC, absorption and parent recall of every variant and run,
+  l0_fvu.png              sparsity against reconstruction, with the front that no other variant beats,
+  training_curves.png     squared error during training,
+  directions_run_<i>.png  cosines of encoder and decoder with the true directions,
+  data_*.png              the data: samples, levels of the tree, directions (see plot_data.py).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+import plot_data
+from artifacts import Array, run_arguments
+from data import TRUE_L0, generator
+from sae_metrics import pareto_front
+
+LABELS = {"run_0": "baseline"}
+"""A short name for each run; a run that is not named here is shown by its folder."""
+
+PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00", "#444444"]
+"""Okabe and Ito's colour-blind-safe set, its yellow and black made readable as thin lines."""
+MARKERS = "osD^vP*X"
+PANELS = {
+    "mcc": "MCC (recovery of the features)",
+    "full_absorption": "full absorption",
+    "absorption_fraction": "absorption fraction",
+    "parent_recall": "parent recall",
+}
+SMALLEST_FVU = 1e-6
+"""Where the axes of FVU and squared error end; an FVU below it is drawn there."""
+CURVE_STEPS = 100
+"""Training steps in one point of a saved curve."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run_<i> folder holds."""
+
+    name: str
+    label: str
+    scores: dict[str, dict[str, list[float]]]
+    """Variant → metric → value per seed; the evaluator's where there are such."""
+    curves: dict[str, Array]
+    """Variant → squared error [points, seeds]."""
+    encoders: dict[str, Array]
+    """Variant → W_enc [d, m] of the first seed."""
+    decoders: dict[str, Array]
+    """Variant → W_dec [m, d] of the first seed."""
+    directions: Array
+    """The first seed's true directions V [n, d]."""
+
+
+def load_run(folder: Path) -> Run:
+    """Read one run folder; raises OSError, KeyError or ValueError when something is missing."""
+    verified = folder / "verified.json"
+    info = json.loads((verified if verified.exists() else folder / "final_info.json").read_text())
+    scores = {variant: body["final_info_dict"] for variant, body in info.items()}
+    curves, weights = np.load(folder / "training_curves.npz"), np.load(folder / "weights.npz")
+    encoders = {variant: weights[variant][0] for variant in scores}
+    decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in scores}
+    label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
+    return Run(folder.name, label, scores, dict(curves), encoders, decoders, weights["directions"][0])
+
+
+def load_runs(study: Path) -> list[Run]:
+    """Every readable run of the study in order of its number; the others are named and skipped."""
+    numbered = {int(path.name[4:]): path for path in study.glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
+    runs = []
+    for _, folder in sorted(numbered.items()):
+        try:
+            runs.append(load_run(folder))
+        except (OSError, KeyError, ValueError) as error:
+            print(f"{folder.name}: skipped, {error}")
+    return runs
+
+
+def all_variants(runs: list[Run]) -> list[str]:
+    return list(dict.fromkeys(variant for run in runs for variant in run.scores))
+
+
+def colour(i: int) -> str:
+    return PALETTE[i % len(PALETTE)]
+
+
+def tidy(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.25)
+    ax.tick_params(labelsize=13)
+
+
+def save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_scores(runs: list[Run], out_dir: Path) -> None:
+    """One panel per metric; a bar per variant and run up to the mean over seeds, a dot per seed."""
+    variants = all_variants(runs)
+    width = 0.8 / len(runs)
+    figure, axes = plt.subplots(2, 2, figsize=(15, 10), sharex=True, layout="constrained")
+    for ax, (metric, title) in zip(axes.flat, PANELS.items(), strict=True):
+        for r, run in enumerate(runs):
+            for v, variant in enumerate(variants):
+                values = run.scores.get(variant, {}).get(metric, [])
+                if not values:
+                    continue
+                middle = v + (r - (len(runs) - 1) / 2) * width
+                ax.bar(
+                    middle,
+                    np.mean(values),
+                    0.92 * width,
+                    color=colour(r),
+                    alpha=0.75,
+                    label=run.label if v == 0 else None,
+                )
+                spread = middle + np.linspace(-0.25, 0.25, len(values)) * width
+                ax.scatter(spread, values, s=20, color="black", zorder=3, linewidths=0)
+        ax.set_title(title, fontsize=18)
+        ax.set_xticks(range(len(variants)), variants, rotation=25, ha="right")
+        ax.set_ylim(0, 1.05)
+        tidy(ax)
+        ax.tick_params(axis="x", labelsize=15)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    figure.supxlabel("variant (bar: mean over seeds; dot: one seed)", fontsize=15)
+    save(figure, out_dir / "scores.png")
+
+
+def plot_front(runs: list[Run], out_dir: Path) -> None:
+    """FVU against L0: a faint mark per seed, a full one for the mean, a line through each run's Pareto front."""
+    figure, ax = plt.subplots(figsize=(11, 7.5), layout="constrained")
+    variants = all_variants(runs)
+    for r, run in enumerate(runs):
+        marker = MARKERS[r % len(MARKERS)]
+        means = []
+        for variant, scores in run.scores.items():
+            l0, fvu = np.array(scores["l0"]), np.maximum(scores["fvu"], SMALLEST_FVU)
+            means.append((l0.mean(), fvu.mean()))
+            style = {"color": colour(variants.index(variant)), "marker": marker}
+            ax.scatter(l0, fvu, s=35, alpha=0.35, linewidths=0, **style)
+            ax.scatter(*means[-1], s=170, edgecolors="black", zorder=3, label=variant if r == 0 else None, **style)
+        front = np.array(sorted(np.array(means)[pareto_front(torch.tensor(means)).numpy()].tolist()))
+        ax.plot(
+            *front.T,
+            color="#444444",
+            linewidth=1.5,
+            linestyle=("-", "--", ":", "-.")[r % 4],
+            label=f"front of {run.label}",
+        )
+    ax.axvline(TRUE_L0, color="black", linewidth=1, label=f"L0 of the features, {TRUE_L0}")
+    ax.set_yscale("log")
+    ax.set_xlabel("L0: latents active per sample", fontsize=16)
+    ax.set_ylabel("FVU: variance not explained (large mark: mean, small: one seed)", fontsize=16)
+    ax.legend(fontsize=13, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    tidy(ax)
+    save(figure, out_dir / "l0_fvu.png")
+
+
+def plot_curves(runs: list[Run], out_dir: Path) -> None:
+    """A panel per variant: mean over seeds of each run, and the range over seeds."""
+    variants = all_variants(runs)
+    columns = 4
+    rows = -(-len(variants) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(16, 3.9 * rows + 0.8), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, variant in zip(axes.flat, variants, strict=False):
+        for r, run in enumerate(runs):
+            if variant not in run.curves:
+                continue
+            curve = run.curves[variant]
+            steps = np.arange(1, len(curve) + 1) * CURVE_STEPS
+            ax.fill_between(steps, curve.min(axis=1), curve.max(axis=1), color=colour(r), alpha=0.2, linewidth=0)
+            ax.plot(steps, curve.mean(axis=1), color=colour(r), linewidth=2, label=run.label)
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=SMALLEST_FVU)
+        ax.set_title(variant, fontsize=17)
+        tidy(ax)
+    for ax in axes.flat[len(variants) :]:
+        ax.set_axis_off()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    figure.supxlabel("training step", fontsize=16)
+    figure.supylabel(r"$\|x - \hat{x}\|^2$ per sample (band: all seeds)", fontsize=16)
+    save(figure, out_dir / "training_curves.png")
+
+
+def best_order(cosines: Array) -> Array:
+    """Latents [m] in the order of the features that they match best, one to one; those without a feature come last.
+
+    Args:
+        cosines: of latents and features [m, n]; m and n may differ.
+    """
+    latents, features = linear_sum_assignment(-np.abs(cosines))
+    matched = latents[np.argsort(features)]
+    rest = np.setdiff1d(np.arange(len(cosines)), matched)
+    order: Array = np.concatenate([matched, rest])
+    return order
+
+
+def cosines_with(directions: Array, weights: Array) -> Array:
+    """Cosines of weights [m, d] with directions [n, d], [m, n]; 0 for a zero row."""
+    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    cosines: Array = weights / np.where(lengths > 0, lengths, 1) @ unit.T
+    return cosines
+
+
+def plot_directions(run: Run, out_dir: Path) -> None:
+    """Two panels per variant: cosines of encoder and decoder with the true directions, in the decoder's best order."""
+    truth = run.directions
+    levels = generator(0).hierarchy.levels
+    names = {feature: name for level in levels for feature, name in zip(level.features, level.names, strict=True)}
+    variants = list(run.decoders)
+    rows = -(-len(variants) // 2)
+    figure, axes = plt.subplots(rows, 4, figsize=(17, 4.35 * rows + 0.8), squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for v, variant in enumerate(variants):
+        decoder = cosines_with(truth, run.decoders[variant])
+        encoder = cosines_with(truth, run.encoders[variant].T)
+        order = best_order(decoder)
+        for side, (what, cosines) in enumerate((("encoder", encoder), ("decoder", decoder))):
+            ax = axes[v // 2, 2 * (v % 2) + side]
+            ax.set_axis_on()
+            image = ax.imshow(cosines[order], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+            ax.set_title(f"{variant}: {what}", fontsize=17)
+            ax.set_xticks(range(len(truth)), [names[f] for f in range(len(truth))], rotation=90, fontsize=12)
+            ax.set_yticks(range(len(order)), order, fontsize=12)
+            ax.set_ylabel("latent" if side == 0 else "", fontsize=16)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=40)
+    bar.set_label("cosine with the feature's direction", fontsize=17)
+    bar.ax.tick_params(labelsize=14)
+    figure.suptitle(f"{run.label}, first seed: latents in the order of the features they match", fontsize=20)
+    save(figure, out_dir / f"directions_{run.name}.png")
+
+
+def main() -> None:
+    out_dir = run_arguments(__doc__).out_dir
+    matplotlib.use("Agg")
+    plot_data.draw(out_dir)
+    runs = load_runs(Path())
+    if not runs:
+        print("no readable run_* folder here; the data only was drawn")
+        return
+    plot_scores(runs, out_dir)
+    plot_front(runs, out_dir)
+    plot_curves(runs, out_dir)
+    for run in runs:
+        plot_directions(run, out_dir)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Saved SAEs: what comes back is what was saved, and whatever else lies there is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pinned
+import pytest
+import torch
+from torch import Tensor
+
+N_SEEDS, D_IN, N_LATENTS = 2, 4, 6
+HYPERPARAMETERS = {
+    "relu_l1": {"l1": 0.1},
+    "topk": {"k": 2},
+    "batch_topk": {"k": 1.5},
+    "jump_relu": {"target_l0": 1.5, "l0_penalty": 0.1, "bandwidth": 0.5},
+    "gated": {"l1": 0.1},
+    "matryoshka": {"k": 1.5, "prefixes": 3},
+    "hier_sae": {"k": 1.5, "n_coarse": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[SimpleNamespace]:
+    with pinned.imported(pinned.COMMON, "artifacts", "sae", "sae_files") as found:
+        yield SimpleNamespace(**found)
+
+
+def inputs(n_rows: int = 50) -> Tensor:
+    return torch.randn(N_SEEDS, n_rows, D_IN, generator=torch.Generator().manual_seed(0)).abs()
+
+
+def build(modules: SimpleNamespace, name: str, **changes: object) -> Any:
+    hyperparameters = {**HYPERPARAMETERS[name], **changes}
+    sae = modules.sae.ARCHITECTURES[name](range(N_SEEDS), D_IN, N_LATENTS, **hyperparameters)
+    for _ in range(3):
+        sae.loss(inputs())
+        sae.after_step()
+    return sae
+
+
+@pytest.fixture(scope="module")
+def saved(modules: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saes") / "batch_topk"
+    modules.sae_files.save_sae(folder, build(modules, "batch_topk"))
+    return folder
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    """A sound saved SAE, to be broken."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for file in saved.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def load(modules: SimpleNamespace, folder: Path) -> Any:
+    return modules.sae_files.load_sae(folder, N_SEEDS, D_IN, N_LATENTS)
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_what_is_loaded_encodes_and_decodes_as_what_was_saved(
+    modules: SimpleNamespace, tmp_path: Path, name: str
+) -> None:
+    sae = build(modules, name)
+    modules.sae_files.save_sae(tmp_path / name, sae)
+    loaded = load(modules, tmp_path / name)
+    for n_rows in (3, 50, 40_000):
+        x = inputs(n_rows)
+        with torch.no_grad():
+            z = sae.encode(x)
+            assert torch.allclose(loaded.encode(x), z, atol=1e-6), n_rows
+            assert torch.allclose(loaded.decode(z), sae.decode(z), atol=1e-6)
+    assert (z != 0).any()
+    assert torch.equal(loaded.W_dec, sae.W_dec)
+    assert torch.equal(loaded.b_dec, sae.b_dec)
+
+
+class Softmax:
+    """An architecture that no registry knows: a table of constants, a loop, a softmax."""
+
+    @staticmethod
+    def make(modules: SimpleNamespace) -> Any:
+        class Own(modules.sae.SAE):
+            def __init__(self) -> None:
+                super().__init__(range(N_SEEDS), D_IN, N_LATENTS)
+                self.table = torch.tensor([0, 0, 1, 1, 2, 2])
+
+            def encode(self, x: Tensor) -> Tensor:
+                pre = self.pre_activations(x)
+                for step in range(1, 3):
+                    pre = pre + 0.1 * torch.relu(pre[..., self.table]) / step
+                shares = torch.nn.functional.softmax(pre, dim=-1)
+                values, indices = shares.sort(dim=-1, descending=True)
+                return torch.zeros_like(pre).scatter(-1, indices[..., :2], values[..., :2]) * (
+                    x.norm(dim=-1, keepdim=True) > 1
+                )
+
+        return Own()
+
+
+def test_an_architecture_of_ones_own_can_be_saved(modules: SimpleNamespace, tmp_path: Path) -> None:
+    sae = Softmax.make(modules)
+    modules.sae_files.save_sae(tmp_path / "own", sae)
+    with torch.no_grad():
+        z = sae.encode(inputs())
+    assert 0 < (z != 0).float().mean() < 0.5
+    assert torch.allclose(load(modules, tmp_path / "own").encode(inputs()), z, atol=1e-6)
+
+
+def test_an_encoder_that_draws_random_numbers_cannot_be_saved(modules: SimpleNamespace, tmp_path: Path) -> None:
+    sae = build(modules, "relu_l1")
+    sae.encode = lambda x: torch.relu(sae.pre_activations(x)) * torch.rand(N_LATENTS)
+    with pytest.raises(ValueError, match=r"encode uses aten\.rand\.default, which cannot be saved"):
+        modules.sae_files.save_sae(tmp_path / "random", sae)
+
+
+def test_an_encoder_that_looks_at_other_rows_is_refused_when_it_encodes(
+    modules: SimpleNamespace, tmp_path: Path
+) -> None:
+    sae = build(modules, "relu_l1")
+    sae.encode = lambda x: torch.relu(sae.pre_activations(x) - x.mean(dim=(1, 2), keepdim=True))
+    modules.sae_files.save_sae(tmp_path / "neighbours", sae)
+    loaded = load(modules, tmp_path / "neighbours")
+    with pytest.raises(modules.artifacts.ArtifactError, match=r"^neighbours: .* depend on the other rows"):
+        loaded.encode(inputs(200))
+
+
+class Bomb:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    path = folder / "encoder.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def arrays(folder: Path, file: str, **changes: Any) -> None:
+    with np.load(folder / file) as stored:
+        kept = dict(stored)
+    np.savez(folder / file, **{**kept, **changes})
+
+
+def with_node(folder: Path, op: str, args: list[Any], **kwargs: Any) -> None:
+    """The encoder's result goes through one more operation."""
+    graph = json.loads((folder / "encoder.json").read_text())
+    node = {"name": "last", "op": op, "args": [{"node": graph["output"]}, *args], "kwargs": kwargs}
+    rewrite(folder, nodes=[*graph["nodes"], node], output="last")
+
+
+def constant_of(folder: Path) -> str:
+    return next(iter(json.loads((folder / "encoder.json").read_text())["constants"]))
+
+
+DECODER = {"W_dec": np.ones((N_SEEDS, N_LATENTS, D_IN), np.float32), "b_dec": np.zeros((N_SEEDS, D_IN), np.float32)}
+NAN = np.float32("nan")
+BROKEN = {
+    "no encoder.json": lambda f: (f / "encoder.json").unlink(),
+    "no encoder.npz": lambda f: (f / "encoder.npz").unlink(),
+    "no decoder.npz": lambda f: (f / "decoder.npz").unlink(),
+    "not JSON": lambda f: (f / "encoder.json").write_text("{"),
+    "a list": lambda f: (f / "encoder.json").write_text("[]"),
+    "nested without end": lambda f: (f / "encoder.json").write_text("[" * 100_000),
+    "too long": lambda f: (f / "encoder.json").write_text(" " * 2**21),
+    "half an archive": lambda f: (f / "encoder.npz").write_bytes((f / "encoder.npz").read_bytes()[:100]),
+    "decoder of another shape": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:, :5]),
+    "decoder of other seeds": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:1]),
+    "decoder in double precision": lambda f: arrays(f, "decoder.npz", b_dec=DECODER["b_dec"].astype(float)),
+    "decoder with NaN": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"] * NAN),
+    "a key too many": lambda f: arrays(f, "decoder.npz", extra=DECODER["b_dec"]),
+    "constants with NaN": lambda f: arrays(f, "encoder.npz", **{constant_of(f): np.full((N_SEEDS, N_LATENTS), NAN)}),
+    "constants of another shape": lambda f: arrays(f, "encoder.npz", **{constant_of(f): np.ones(3, np.float32)}),
+    "constants that are not there": lambda f: rewrite(f, constants={}),
+    "a constant of no dtype": lambda f: rewrite(f, constants={constant_of(f): {"shape": [2, 6], "dtype": "load"}}),
+    "an output that does not exist": lambda f: rewrite(f, output="nowhere"),
+    "no nodes": lambda f: rewrite(f, nodes=[]),
+    "nodes that are none": lambda f: rewrite(f, nodes=[1]),
+    "another operation": lambda f: with_node(f, "os.system", []),
+    "an attribute of another operation": lambda f: with_node(f, "aten.__class__.mro", []),
+    "an operation that reads files": lambda f: with_node(f, "aten.from_file.default", []),
+    "an operation in place": lambda f: with_node(f, "aten.relu_.default", []),
+    "random numbers": lambda f: with_node(f, "aten.native_dropout.default", [0.5, True]),
+    "memory as it lies": lambda f: with_node(f, "aten.as_strided.default", [[2, 7, 6], [0, 0, 1]]),
+    "wrong arguments": lambda f: with_node(f, "aten.relu.default", [1, 2, 3]),
+    "an argument of an unknown kind": lambda f: with_node(f, "aten.relu.default", [{"node": "relu", "torch": "load"}]),
+    "another number of latents": lambda f: with_node(f, "aten.slice.Tensor", [2, 0, 3]),
+    "latents in double precision": lambda f: with_node(f, "aten._to_copy.default", [], dtype={"torch": "float64"}),
+    "latents that fill the memory": lambda f: with_node(f, "aten.repeat.default", [[10**6, 10**6, 1]]),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_sae_is_refused_when_it_is_loaded(modules: SimpleNamespace, copy: Path, what: str) -> None:
+    load(modules, copy)
+    BROKEN[what](copy)
+    with pytest.raises(modules.artifacts.ArtifactError, match=r"^mine(/|: )"):
+        load(modules, copy)
+
+
+def test_latents_that_overflow_are_refused_when_it_encodes(modules: SimpleNamespace, copy: Path) -> None:
+    with_node(copy, "aten.exp.default", [])
+    with_node(copy, "aten.mul.Tensor", [1e38])
+    loaded = load(modules, copy)
+    with pytest.raises(modules.artifacts.ArtifactError, match=r"^mine: .* not finite"):
+        loaded.encode(1e4 * inputs())
+
+
+def pickles(trace: Path) -> dict[str, bytes]:
+    """A pickle in every wrapping that one of the readers might open."""
+    bare = pickle.dumps(Bomb(trace))
+    archive, objects = io.BytesIO(), io.BytesIO()
+    torch.save(Bomb(trace), archive)
+    np.savez(objects, W_dec=np.array([Bomb(trace)], dtype=object), b_dec=DECODER["b_dec"])
+    return {"bare": bare, "torch.save": archive.getvalue(), "object array": objects.getvalue()}
+
+
+@pytest.mark.parametrize("wrapping", ["bare", "torch.save", "object array"])
+@pytest.mark.parametrize("file", ["encoder.json", "encoder.npz", "decoder.npz"])
+def test_a_pickle_is_never_opened(modules: SimpleNamespace, copy: Path, file: str, wrapping: str) -> None:
+    trace = copy / "trace"
+    (copy / file).write_bytes(pickles(trace)[wrapping])
+    with pytest.raises(modules.artifacts.ArtifactError, match=r"^mine"):
+        load(modules, copy)
+    assert not trace.exists()
+
+
+def test_the_saved_files_hold_no_pickle(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == ["decoder.npz", "encoder.json", "encoder.npz"]
+    for file in ("decoder.npz", "encoder.npz"):
+        with np.load(saved / file, allow_pickle=False) as stored:
+            assert all(stored[name].dtype == np.float32 for name in stored.files)

@@ -1,0 +1,259 @@
+"""The template sae_hierarchy: its stored baseline, its scores and its evaluator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pinned
+import pytest
+import torch
+from torch import Tensor
+
+from harness import baseline
+from harness.ideas import read_idea
+from harness.template import Template
+
+ROOT = Path(__file__).parents[2]
+BASELINE = pinned.baseline_run("sae_hierarchy")
+VARIANTS = ("relu_l1", "topk", "batch_topk", "jump_relu", "gated", "matryoshka", "hier_sae")
+SEEDS = (0, 1)
+MODULES = ("artifacts", "data", "scores", "sae", "sae_files", "experiment", "evaluate", "plot")
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pinned.pin("sae_hierarchy", tmp_path_factory.mktemp("pinned") / "template")
+
+
+@pytest.fixture(scope="module")
+def modules(where: Path) -> Iterator[dict[str, ModuleType]]:
+    with pinned.imported(where, *MODULES) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template(pinned.folder("sae_hierarchy"))
+
+
+def test_the_stored_baseline_has_every_variant_metric_and_seed(template: Template) -> None:
+    scores = baseline.load(ROOT / "baselines", template).scores
+    assert tuple(scores) == VARIANTS
+    for variant, metrics in scores.items():
+        assert set(metrics) >= set(template.manifest.metrics), variant
+        assert all(len(values) == len(template.manifest.run.seeds) for values in metrics.values())
+        assert len(set(metrics["mcc"])) == len(template.manifest.run.seeds), "seeds differ"
+
+
+def test_the_stored_baseline_keeps_what_is_known(where: Path, tmp_path: Path) -> None:
+    rows = pinned.known(where, BASELINE, tmp_path)
+    assert len(rows) == 14
+    assert [row for row in rows if not row["holds"]] == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_seed_of_relu_l1_is_absorbed_and_none_of_matryoshka(template: Template, seed: int) -> None:
+    scores = baseline.load(ROOT / "baselines", template).scores
+    relu_l1, matryoshka = ({m: v[seed] for m, v in scores[name].items()} for name in ("relu_l1", "matryoshka"))
+    assert relu_l1["fvu"] < 1e-3
+    assert relu_l1["mcc"] == pytest.approx((11 + 9 / np.sqrt(2)) / 20, abs=0.01)
+    assert relu_l1["parent_recall"] == pytest.approx(0.4, abs=0.01)
+    assert relu_l1["full_absorption"] > 0.95
+    assert matryoshka["mcc"] > 0.95
+    assert matryoshka["parent_recall"] > 0.98
+    assert matryoshka["full_absorption"] < 0.02
+
+
+def test_the_evaluator_gives_the_stored_baseline_again(where: Path, tmp_path: Path, template: Template) -> None:
+    seeds = ",".join(map(str, template.manifest.run.seeds))
+    done = pinned.evaluate(where, BASELINE, tmp_path, seeds)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = json.loads((tmp_path / "final_info.json").read_text())
+    stored = json.loads((BASELINE / "verified.json").read_text())
+    for variant in VARIANTS:
+        for metric, values in stored[variant]["final_info_dict"].items():
+            # A latent that lies just at its threshold may fire on another machine.
+            assert again[variant]["final_info_dict"][metric] == pytest.approx(values, rel=1e-3, abs=1e-4), (
+                variant,
+                metric,
+            )
+
+
+def test_every_idea_can_be_read_and_names_what_it_should_move(template: Template) -> None:
+    ideas = [read_idea(template, name) for name in template.ideas()]
+    assert len(ideas) >= 5
+    assert all(idea.hypotheses and set(idea.metrics) <= set(template.manifest.metrics) for idea in ideas)
+
+
+class Perfect:
+    """Reads the features off the data: W_dec = V."""
+
+    def __init__(self, directions: Tensor) -> None:
+        self.W_dec = directions
+
+    def encode(self, x: Tensor) -> Tensor:
+        return (x @ self.W_dec.mT).round()
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z @ self.W_dec
+
+
+class Absorbed(Perfect):
+    """The optimum of an L1 penalty: a latent for parent and child together, the parent's own where it has no child."""
+
+    PARENTS = {child: 4 * (child // 4) for child in range(12) if child % 4}
+
+    def __init__(self, directions: Tensor) -> None:
+        super().__init__(directions)
+        self.W_dec = torch.stack(
+            [(directions[:, f] + directions[:, self.PARENTS[f]]) / 2**0.5 if f in self.PARENTS else directions[:, f]
+             for f in range(20)], dim=1,
+        )  # fmt: skip
+        self.truth = directions
+
+    def encode(self, x: Tensor) -> Tensor:
+        a = (x @ self.truth.mT).round()
+        z = a.clone()
+        for child, parent in self.PARENTS.items():
+            z[..., parent] -= a[..., child]
+            z[..., child] *= 2**0.5
+        return z
+
+
+@pytest.fixture(scope="module")
+def directions(modules: dict[str, ModuleType]) -> Tensor:
+    return torch.stack([modules["data"].generator(seed).directions for seed in SEEDS])
+
+
+def measured(modules: dict[str, ModuleType], coder: Perfect) -> dict[str, list[float]]:
+    return modules["scores"].measure(coder, SEEDS, modules["data"].VALIDATION_SEED, 50_000)
+
+
+def test_the_true_dictionary_has_perfect_scores(modules: dict[str, ModuleType], directions: Tensor) -> None:
+    scores = measured(modules, Perfect(directions))
+    for metric in ("mcc", "mmcs", "uniqueness", "shrinkage", "precision", "recall", "f1", "parent_recall"):
+        assert scores[metric] == pytest.approx([1, 1], abs=1e-5), metric
+    for metric in ("fvu", "dead_fraction", "full_absorption", "absorption_fraction", "hierarchy_violation"):
+        assert scores[metric] == pytest.approx([0, 0], abs=1e-5), metric
+    assert scores["l0"] == pytest.approx([1.12, 1.12], abs=0.02)
+    # P(parent) = 0.15 and P(child | parent) = 0.2, worked out by hand
+    assert scores["parent_child_mi"] == pytest.approx([0.05968] * 2, abs=0.002)
+    assert scores["parent_child_nmi"] == pytest.approx([0.443] * 2, abs=0.01)
+
+
+def test_the_absorbed_optimum_has_the_scores_of_its_closed_form(
+    modules: dict[str, ModuleType], directions: Tensor
+) -> None:
+    scores = measured(modules, Absorbed(directions))
+    assert scores["fvu"] == pytest.approx([0, 0], abs=1e-6)
+    assert scores["mcc"] == pytest.approx([(11 + 9 / 2**0.5) / 20] * 2, abs=1e-5)
+    assert scores["l0"] == pytest.approx([0.85] * 2, abs=0.02)
+    assert scores["l0_error"] == pytest.approx([0.27] * 2, abs=0.02)
+    assert scores["parent_recall"] == pytest.approx([0.4] * 2, abs=0.01)
+    assert scores["full_absorption"] == [1, 1]
+    assert scores["hierarchy_violation"] == [1, 1]
+
+
+def test_training_and_held_out_samples_are_different_draws_of_one_law(modules: dict[str, ModuleType]) -> None:
+    data = modules["data"]
+    world = data.generator(0)
+    assert world.hierarchy.expected_l0 == pytest.approx(data.TRUE_L0)
+    draws = [world.sample(100)[0]]
+    draws += [
+        world.sample(100, data.held_out(purpose, 0))[0] for purpose in (data.EVALUATION_SEED, data.VALIDATION_SEED)
+    ]
+    assert not any(torch.equal(draws[i], draws[j]) for i in range(3) for j in range(i))
+    assert torch.equal(draws[1], world.sample(100, data.held_out(data.EVALUATION_SEED, 0))[0])
+
+
+def test_the_batches_of_a_seed_are_its_own(modules: dict[str, ModuleType]) -> None:
+    batches = modules["experiment"].batches
+    together = list(batches([3, 4], 3, torch.device("cpu")))
+    alone = list(batches([4], 3, torch.device("cpu")))
+    assert [tuple(x.shape) for x in together] == [(2, 200, 20)] * 3
+    assert all(torch.equal(x[1], y[0]) for x, y in zip(together, alone, strict=True))
+
+
+def test_the_learning_rate_stays_and_then_falls_to_zero(modules: dict[str, ModuleType]) -> None:
+    experiment = modules["experiment"]
+    rates = [experiment.learning_rate(step, 100) / experiment.LEARNING_RATE for step in (0, 49, 50, 75, 99)]
+    assert rates == pytest.approx([1, 1, 1, 0.5, 0.02])
+
+
+@pytest.mark.parametrize("n_latents", [2, 3, 5])
+def test_latents_are_ordered_by_the_feature_they_match_whatever_their_number(
+    modules: dict[str, ModuleType], n_latents: int
+) -> None:
+    cosines = np.array([[0.1, 0.0, -0.9], [0.8, 0.1, 0.0], [0.0, 0.7, 0.1], [0.2, 0.2, 0.2], [0.0, 0.3, 0.0]])[
+        :n_latents
+    ]
+    assert modules["plot"].best_order(cosines).tolist() == {2: [1, 0], 3: [1, 2, 0], 5: [1, 2, 0, 3, 4]}[n_latents]
+
+
+@pytest.fixture(scope="module")
+def sound(modules: dict[str, ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one variant, hardly trained."""
+    run = tmp_path_factory.mktemp("run")
+    sae = modules["sae"].ARCHITECTURES["topk"](SEEDS, 20, 20, k=2)
+    modules["sae_files"].save_sae(run / "saes" / "mine", sae)
+    (run / "final_info.json").write_text('{"mine": {}}')
+    return run
+
+
+def evaluated(where: Path, run: Path, out: Path):
+    arguments = (f"--run_dir={run}", f"--out_dir={out}")
+    return pinned.script(where, "evaluate.py", *arguments, HARNESS_SEEDS="0,1", HARNESS_SMOKE="1")
+
+
+def test_a_variant_of_ones_own_is_measured(where: Path, sound: Path, tmp_path: Path, template: Template) -> None:
+    done = evaluated(where, sound, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    scores = json.loads((tmp_path / "final_info.json").read_text())["mine"]["final_info_dict"]
+    assert set(scores) == set(template.manifest.metrics) - {"train_seconds"} | {"l0"}
+    assert all(0 < l0 <= 2 for l0 in scores["l0"])
+
+
+def test_a_pickle_among_the_files_is_refused_in_one_line_with_exit_code_3(
+    where: Path, sound: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(sound, run)
+    (run / "saes/mine/encoder.npz").write_bytes(b"\x80\x04cos\nsystem\n")
+    done = evaluated(where, run, tmp_path / "out")
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("evaluate.py: mine: encoder.npz: cannot be read")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out" / "final_info.json").exists()
+
+
+def replace(run: Path, file: str, text: str) -> None:
+    (run / file).write_text(text)
+
+
+HOSTILE = {
+    "no final_info.json": lambda run: (run / "final_info.json").unlink(),
+    "names that leave the folder": lambda run: replace(run, "final_info.json", '{"../../etc": {}}'),
+    "no names": lambda run: replace(run, "final_info.json", "[]"),
+    "a reported variant that was not saved": lambda run: replace(run, "final_info.json", '{"mine": {}, "other": {}}'),
+    "half a decoder": lambda run: replace(run, "saes/mine/decoder.npz", "PK"),
+    "an operation that is none": lambda run: replace(
+        run, "saes/mine/encoder.json", (run / "saes/mine/encoder.json").read_text().replace("aten.relu", "aten.system")
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_run_that_is_not_whole_cannot_be_evaluated(
+    modules: dict[str, ModuleType], sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("HARNESS_SEEDS", "0,1")
+    run = tmp_path / "run"
+    shutil.copytree(sound, run)
+    HOSTILE[what](run)
+    with pytest.raises(modules["artifacts"].ArtifactError):
+        modules["evaluate"].official(run)
