@@ -1,0 +1,325 @@
+"""How fast the templates' science is beside what people use: `python benchmarks/science.py [--only NAME …]`.
+
+Each side of a comparison lives in a process of its own (cases/ours.py; cases/loops.py for the loops that published code
+has; cases/peers.py for sae-lens) and the two take turns. Times are CPU seconds of one thread, which a busy machine
+disturbs less than wall time; each is a median over the turns. Memory is what set-up and one repetition add at the peak.
+Beside every ratio stands whether both sides drew from the same law (cases/checks.py).
+
+sae-lens is installed into .benchmarks/peers, newest version, with the torch that runs here; `--peers PYTHON` names an
+interpreter that has it already. Where it cannot be had its rows are skipped. Exit status 1: something was too slow or
+differed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+CASES = Path(__file__).parent / "cases"
+TEMPLATES = ROOT / "templates"
+ENVIRONMENT = ROOT / ".benchmarks" / "peers"
+TOY_TREE = TEMPLATES / "sae_hierarchy" / "trees" / "matryoshka_toy.json"
+
+TURNS = 9
+CPU_SECONDS = 0.1
+"""What a turn lasts at least; quick things are repeated until then."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of our ways to do it."""
+
+    what: str
+    at_least: float | None
+    """How many times faster it must be; None where that is not asked."""
+    case: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the case in ours.py, besides those that both sides have."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One job done by the other side and by one or more contenders."""
+
+    group: str
+    case: str
+    """Name in ours.py and in the other side's script."""
+    against: str
+    script: str
+    ours: tuple[Contender, ...]
+    arguments: dict[str, Any]
+    template: str = "sae_hierarchy"
+    turns: int = TURNS
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; times in seconds, memory in MiB."""
+
+    group: str
+    what: str
+    against: str
+    ours: float
+    theirs: float
+    at_least: float | None
+    our_memory: float
+    their_memory: float
+    same_law: bool
+    found: str
+
+    @property
+    def ratio(self) -> float:
+        return self.theirs / self.ours
+
+    @property
+    def passed(self) -> bool:
+        return self.same_law and (self.at_least is None or self.ratio >= self.at_least)
+
+
+def comparisons() -> Iterator[Comparison]:
+    for batch, at_least in ((200, 300), (1_000, 1_000)):
+        yield Comparison(
+            group="tree",
+            case="tree_sampling",
+            against="recursion per sample, as published",
+            script="loops.py",
+            ours=(Contender(f"exclusive tree, 20 features, batch {batch:,}", at_least),),
+            arguments={"tree": str(TOY_TREE), "batch": batch, "observed": 20_000},
+        )
+    for n_roots in (3, 200):
+        for batch in (1_024, 10_000):
+            yield Comparison(
+                group="hierarchy",
+                case="hierarchy",
+                against="sae-lens",
+                script="peers.py",
+                ours=(Contender(f"sample + exclusive hierarchy, {5 * n_roots:,} features, batch {batch:,}", 3),),
+                arguments={"n_roots": n_roots, "batch": batch, "observed": 20_000},
+            )
+    yield Comparison(
+        group="correlated",
+        case="correlated",
+        against="sae-lens",
+        script="peers.py",
+        ours=(Contender("correlated sampling, 1,000 features, batch 1,024", 20),),
+        arguments={"n_features": 1_000, "batch": 1_024, "observed": 8_192},
+        turns=5,
+    )
+    for rows in (10_000, 100_000):
+        yield Comparison(
+            group="k_active",
+            case="k_active",
+            against="np.random.choice per row",
+            script="loops.py",
+            ours=(Contender(f"exactly 3 of 8 features active, {rows:,} rows", 100),),
+            arguments={"rows": rows, "k": 3, "n_features": 8, "observed": 50_000},
+            template="tms_geometry",
+        )
+    yield Comparison(
+        group="tms_tree",
+        case="tms_tree",
+        against="one model at a time (from 300 steps each)",
+        script="loops.py",
+        ours=(
+            Contender("tms_tree, 42 cells × 10k steps, counts", 30, {"minibatches": "counted"}),
+            Contender("tms_tree, 42 cells × 10k steps, sampled", 3, {"minibatches": "sampled"}),
+        ),
+        arguments={},
+        template="tms_tree",
+        turns=3,
+    )
+    for batch in (200, 1_024):
+        yield Comparison(
+            group="sae_step",
+            case="sae_step",
+            against="sae-lens's toy trainer",
+            script="peers.py",
+            ours=(
+                Contender(f"SAE step, 20 latents, batch {batch:,}, of 3 seeds side by side", 2, {"n_seeds": 3}),
+                Contender(f"SAE step, 20 latents, batch {batch:,}, alone", None, {"n_seeds": 1}),
+            ),
+            arguments={"batch": batch},
+        )
+
+
+def main() -> None:
+    options = arguments()
+    chosen = [c for c in comparisons() if not options.only or c.group in options.only]
+    peers = options.peers or (install_peers() if any(c.script == "peers.py" for c in chosen) else None)
+    rows = []
+    for comparison in chosen:
+        if comparison.script == "peers.py" and peers is None:
+            say(f"skipped: {comparison.ours[0].what} (no sae-lens)")
+            continue
+        say(f"{comparison.ours[0].what} …")
+        rows += measure(comparison, peers if comparison.script == "peers.py" else sys.executable)
+    if options.json:
+        print(json.dumps([asdict(row) | {"ratio": row.ratio, "passed": row.passed} for row in rows], indent=1))
+    elif rows:
+        show(rows, peers)
+    sys.exit(0 if all(row.passed for row in rows) else 1)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    groups = list(dict.fromkeys(comparison.group for comparison in comparisons()))
+    parser.add_argument("--only", nargs="+", choices=groups, metavar="NAME", help=f"some of {', '.join(groups)}")
+    parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment that has sae-lens")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    return parser.parse_args()
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def install_peers() -> str | None:
+    """The interpreter of .benchmarks/peers, made if it is not there; None where sae-lens cannot be installed."""
+    python = ENVIRONMENT / "bin" / "python"
+    installed = ENVIRONMENT / "installed"
+    if installed.exists():
+        return str(python)
+    say(f"Installing sae-lens into {ENVIRONMENT.relative_to(ROOT)}: some minutes, 2 to 6 GB, once.")
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    (ENVIRONMENT.parent / ".gitignore").write_text("*\n")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    same_torch = f"torch=={version('torch').partition('+')[0]}"
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True, stdout=sys.stderr)
+        subprocess.run([*pip, "sae-lens", same_torch], check=True, stdout=sys.stderr)
+    except subprocess.CalledProcessError:
+        return None
+    installed.touch()
+    return str(python)
+
+
+def measure(comparison: Comparison, their_python: str) -> Iterator[Row]:
+    """Let the sides take turns, then ask for memory, then compare what they draw."""
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-science-")))
+        start = stack.enter_context
+        ours = [
+            start(Side(sys.executable, "ours.py", comparison, comparison.arguments | contender.case, scratch))
+            for contender in comparison.ours
+        ]
+        theirs = start(Side(their_python, comparison.script, comparison, comparison.arguments, scratch))
+        sides = [theirs, *ours]
+        turns = [[side.ask(time=CPU_SECONDS) for side in sides] for _ in range(comparison.turns)]
+        their_seconds, *our_seconds = (statistics.median(column) for column in zip(*turns, strict=True))
+        their_memory, *our_memory = (side.ask(memory=True) for side in sides)
+        for i, side in enumerate(sides):
+            side.ask(observe=str(scratch / f"{i}.npz"))
+        for i, contender in enumerate(comparison.ours):
+            verdict = check(scratch / f"{i + 1}.npz", scratch / "0.npz")
+            yield Row(
+                group=comparison.group,
+                what=contender.what,
+                against=comparison.against,
+                ours=our_seconds[i],
+                theirs=their_seconds,
+                at_least=contender.at_least,
+                our_memory=our_memory[i],
+                their_memory=their_memory,
+                same_law=verdict["same"],
+                found=verdict["found"],
+            )
+
+
+class Side:
+    """A process that runs one case; see cases/worker.py for what it can be asked."""
+
+    def __init__(
+        self, python: str, script: str, comparison: Comparison, arguments: dict[str, Any], scratch: Path
+    ) -> None:
+        modules = [TEMPLATES / "common", TEMPLATES / comparison.template]
+        self.errors = scratch / f"{script}.stderr"
+        with self.errors.open("a") as errors:
+            self.process = subprocess.Popen(
+                [python, CASES / script, comparison.case, json.dumps(arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, modules))},
+            )
+
+    def ask(self, **request: Any) -> Any:
+        """Raises RuntimeError with the end of what the process printed if it dies instead of answering."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+            return json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            self.process.wait()
+            raise RuntimeError(f"{self.errors.stem} died:\n{self.errors.read_text()[-2_000:]}") from None
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def check(ours: Path, theirs: Path) -> dict[str, Any]:
+    printed = subprocess.run(
+        [sys.executable, CASES / "checks.py", ours, theirs], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    verdict: dict[str, Any] = json.loads(printed)
+    return verdict
+
+
+def show(rows: list[Row], peers: str | None) -> None:
+    versions = f"torch {version('torch')}" + (f", sae-lens {version_in(peers)}" if peers else "")
+    table = Table(
+        *("what", "against", "ours", "theirs", "ratio", "at least", "", "memory", "theirs", "same law?"),
+        title=f"medians of CPU time, one thread; memory that it adds; {versions}",
+        show_lines=True,
+    )
+    for row in rows:
+        table.add_row(
+            row.what,
+            row.against,
+            duration(row.ours),
+            duration(row.theirs),
+            f"{row.ratio:,.3g}×" if row.ratio < 1000 else f"{row.ratio:,.0f}×",
+            "" if row.at_least is None else f"{row.at_least:,}×",
+            "ok" if row.passed else "differs" if not row.same_law else "too slow",
+            f"{row.our_memory:.1f} MiB",
+            f"{row.their_memory:.1f} MiB",
+            row.found,
+        )
+    Console(width=160).print(table)
+
+
+def version_in(python: str) -> str:
+    line = "import importlib.metadata as m; print(m.version('sae-lens'))"
+    return subprocess.run([python, "-c", line], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def duration(seconds: float) -> str:
+    if seconds >= 100:
+        return f"{seconds / 60:.1f} min"
+    for unit, scale in (("s", 1.0), ("ms", 1e3)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+if __name__ == "__main__":
+    main()
