@@ -128,4 +128,4 @@ def test_a_recording_that_runs_out_pauses_the_study_with_that_reason(project: Pr
 
     assert (study.said.code, study.ending.status) == (1, "paused")
     assert "the recording holds 1 replies and this is call 2" in study.ending.reason
-    assert study.verdicts == {1: "better"}, "what was measured stays measured"
+    assert study.verdicts == {1: UNCONFIRMED}, "what was measured stays measured"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab import UNCONFIRMED, Controller, Endpoint, Project, Said, Study, notes, processes_in, scale, serving, until
+from lab import Controller, Endpoint, Project, Said, Study, notes, processes_in, scale, serving, until
 
 GOOD = (scale(2.0), notes())
 
@@ -127,7 +127,7 @@ def test_an_endpoint_that_fails_in_the_middle_of_a_study_leaves_what_was_measure
     endpoint.now(GOOD[0], 401)
     said = begin(project, endpoint).wait()
     study = project.study()
-    assert (said.code, study.ending.status, study.verdicts) == (1, "paused", {1: UNCONFIRMED})
+    assert (said.code, study.ending.status, study.verdicts) == (1, "paused", {1: "better"})
     endpoint.now(GOOD[1])
     again = resume(project, endpoint).wait()
 

@@ -7,7 +7,7 @@ import shutil
 import threading
 
 import pytest
-from lab import DONE, NEARER, Project, Study, notes, scale, swap, until
+from lab import DONE, NEARER, UNCONFIRMED, Project, Study, notes, scale, swap, until
 
 from harness import sandbox
 from harness.events import AttemptEnded, ModelCalled, PlotsDrawn, Recorded
@@ -38,7 +38,8 @@ def with_somebody_making(name: str, project: Project) -> Study:
 
     somebody = threading.Thread(target=make)
     somebody.start()
-    worked = project.run([scale(2.0) + waiting_for(name), notes()], "--max-runs", "1", "--attempts", "1")
+    options = ("--max-runs", "1", "--attempts", "1", "--confirm", "0")
+    worked = project.run([scale(2.0) + waiting_for(name), notes()], *options)
     somebody.join()
     return worked
 
@@ -47,7 +48,7 @@ def test_what_an_editor_leaves_in_the_study_during_a_run_does_not_void_it(projec
     study = with_somebody_making(".experiment.py.swp", project)
 
     assert study.outcomes == [(1, 1, "ok")]
-    assert study.verdicts == {1: "better"}
+    assert study.verdicts == {1: UNCONFIRMED}
     assert study.said.code == 0
     assert study.dirt == ""
     assert ".swp" not in study.git("ls-tree", "-r", "--name-only", "s")

@@ -13,6 +13,7 @@ from lab import Project, Study, has_happened, notes, processes_in, scale, until
 from harness.events import (
     AttemptEnded,
     AttemptLaunched,
+    ConfirmationEnded,
     ModelCalled,
     PlotsDrawn,
     Recorded,
@@ -24,6 +25,8 @@ from harness.workspace import Lab, Workspace
 
 OPTIONS = ("--max-runs", "2", "--no-sandbox")
 """Unconfined, so that the experiment can count outside the study how often it was started."""
+ALL_RUNS = ["2.0", "2.5", "2.5"]
+"""SCALE in the two runs, and in the second one on fresh seeds."""
 REPLIES = (scale(2.0), scale(2.5, 2.0), notes())
 COUNT = """\
 print("guessing", flush=True)
@@ -54,7 +57,7 @@ def undisturbed(counting_once: Path, tmp_path_factory: pytest.TempPathFactory) -
     project = Project(shutil.copytree(counting_once, tmp_path_factory.mktemp("undisturbed") / "project"))
     study = project.run(REPLIES, *OPTIONS)
     assert study.said.code == 0
-    assert counted(project) == ["2.0", "2.5"]
+    assert counted(project) == ALL_RUNS
     return essence(study)
 
 
@@ -72,6 +75,7 @@ def essence(study: Study) -> dict[str, object]:
         "reason": study.ending.reason,
         "outcomes": study.outcomes,
         "verdicts": study.verdicts,
+        "fresh": [(event.run, event.seeds, event.scores) for event in study.of(ConfirmationEnded)],
         "scores": {run.number: run.measured.scores for run in history.measured if run.measured},
         "digests": {run.number: run.digest for run in history.runs.values()},
         "turns": [(turn.purpose, turn.status, turn.changed) for turn in study.turns],
@@ -110,6 +114,8 @@ MOMENTS: dict[str, Callable[[Study], bool]] = {
     "during the run": run_began,
     "when the run is recorded": lambda study: has_happened(study, Recorded)(),
     "during the second run": lambda study: run_began(study, 2),
+    "during the confirmation": lambda study: run_began(study, 3),
+    "when the baseline has run on fresh seeds": lambda study: has_happened(study, ConfirmationEnded)(),
 }
 
 
@@ -131,7 +137,7 @@ def test_a_controller_killed_at_any_moment_loses_nothing_and_repeats_no_run(
 
     assert study.said.code == 0
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.5"]
+    assert counted(project) == ALL_RUNS
     assert [(launch.run, launch.attempt) for launch in study.launches] == [(1, 1), (2, 1)]
     assert_asked_once(study)
 
@@ -156,7 +162,7 @@ def test_a_run_that_finished_while_nobody_watched_is_collected(
     study = project.resume("--no-sandbox")
 
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.5"]
+    assert counted(project) == ALL_RUNS
 
 
 def test_a_run_that_died_with_the_controller_is_started_again_as_the_same_attempt(
@@ -172,7 +178,7 @@ def test_a_run_that_died_with_the_controller_is_started_again_as_the_same_attemp
     study = project.resume("--no-sandbox")
 
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.0", "2.5"], "what never finished is run again, nothing else"
+    assert counted(project) == ["2.0", *ALL_RUNS], "what never finished is run again, nothing else"
 
 
 def test_a_controller_killed_again_and_again_still_gets_to_the_same_end(
@@ -188,7 +194,7 @@ def test_a_controller_killed_again_and_again_still_gets_to_the_same_end(
     study = project.resume("--no-sandbox")
 
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.5"]
+    assert counted(project) == ALL_RUNS
 
 
 def test_every_prefix_of_a_journal_leads_to_the_same_end(project: Project, tmp_path: Path) -> None:
@@ -233,7 +239,7 @@ def test_ctrl_c_during_a_run_ends_the_run_and_the_study_can_be_resumed(
     study = project.resume("--no-sandbox")
 
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.0", "2.5"]
+    assert counted(project) == ["2.0", *ALL_RUNS]
     assert len(study.of(StudyResumed)) == 1
 
 
@@ -247,7 +253,7 @@ def test_a_study_paused_by_its_model_goes_on_when_there_are_replies_again(
 
     assert study.said.code == 0
     assert essence(study) == undisturbed
-    assert counted(project) == ["2.0", "2.5"]
+    assert counted(project) == ALL_RUNS
 
 
 def test_a_study_that_is_over_is_not_resumed(project: Project) -> None:
