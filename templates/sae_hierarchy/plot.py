@@ -153,18 +153,19 @@ def plot_front(runs: list[Run], out_dir: Path) -> None:
             ax.scatter(l0, fvu, s=35, alpha=0.35, linewidths=0, **style)
             ax.scatter(*means[-1], s=170, edgecolors="black", zorder=3, label=variant if r == 0 else None, **style)
         front = np.array(sorted(np.array(means)[pareto_front(torch.tensor(means)).numpy()].tolist()))
-        ax.plot(
-            *front.T,
-            color="#444444",
-            linewidth=1.5,
-            linestyle=("-", "--", ":", "-.")[r % 4],
-            label=f"front of {run.label}",
-        )
+        line = {
+            "linestyle": ("-", "--", ":", "-.")[r % 4],
+            "marker": marker,
+            "markersize": 9,
+            "markerfacecolor": "none",
+        }
+        ax.plot(*front.T, color="#444444", linewidth=1.5, label=f"front of {run.label}", **line)
     ax.axvline(TRUE_L0, color="black", linewidth=1, label=f"L0 of the features, {TRUE_L0}")
     ax.set_yscale("log")
     ax.set_xlabel("L0: latents active per sample", fontsize=16)
-    ax.set_ylabel("FVU: variance not explained (large mark: mean, small: one seed)", fontsize=16)
-    ax.legend(fontsize=13, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.set_ylabel("FVU: variance not explained", fontsize=16)
+    title = "large mark: mean over seeds\nsmall mark: one seed"
+    ax.legend(title=title, title_fontsize=13, fontsize=13, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     tidy(ax)
     save(figure, out_dir / "l0_fvu.png")
 
