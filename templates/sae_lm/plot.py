@@ -21,6 +21,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import ScalarFormatter
 
 from artifacts import Array, ArtifactError, load_arrays
 
@@ -31,9 +32,9 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4
 """Okabe and Ito's colour-blind-safe set."""
 
 SHOWN = {
-    "fvu": "FVU (lower is better)",
-    "loss_recovered": "loss recovered (higher is better)",
-    "dead": "dead latents, share (lower is better)",
+    "fvu": "FVU (lower: better)",
+    "loss_recovered": "loss recovered (higher: better)",
+    "dead": "dead latents, share",
     "parent_child_mi": "parent–child information, nats",
 }
 DPI = 150
@@ -95,7 +96,7 @@ def tidy(ax: Axes, title: str, xlabel: str, ylabel: str = "") -> None:
     ax.set_ylabel(ylabel, fontsize=13)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
-    ax.tick_params(labelsize=12)
+    ax.tick_params(labelsize=12, which="both")
 
 
 def style(number: int) -> dict[str, Any]:
@@ -134,6 +135,8 @@ def plot_curves(runs: list[Run], path: Path, dataset: str) -> None:
         means = run.curve[: n_points * window].reshape(n_points, window, -1).mean(axis=(1, 2))
         ax.plot(window * (np.arange(n_points) + 0.5), means, linewidth=2, label=run.label, **style(number))
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.yaxis.set_minor_formatter(ScalarFormatter())
     tidy(ax, f"{dataset}: training loss", "training step", f"loss, mean of {CURVE_WINDOW} steps and all seeds")
     ax.legend(fontsize=13, frameon=False)
     figure.savefig(path, dpi=DPI)
