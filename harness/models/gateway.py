@@ -71,7 +71,7 @@ def prices(model: str) -> dict[str, float]:
         info = litellm.get_model_info(model)
     except Exception:  # litellm raises a bare Exception for a model that is not in its list
         return {}
-    return {name: float(value) for name, value in info.items() if "_cost_per_" in name and value}
+    return {n: float(v) for n, v in info.items() if "token" in n and "cost" in n and isinstance(v, int | float) and v}
 
 
 def keep_prices(model: str, known: dict[str, float]) -> None:
