@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from types import ModuleType
 
 import numpy as np
-import pinned
 import pytest
 import torch
 from scipy.stats import foldnorm, kstest, multivariate_normal, norm
-from torch import Generator
+
+from .conftest import seeded
 
 UNLIKELY = 1e-3
-
-
-@pytest.fixture(scope="module")
-def modules() -> Iterator[dict[str, ModuleType]]:
-    with pinned.imported(pinned.COMMON, "features", "generators", "feature_tree") as found:
-        yield found
-
-
-@pytest.fixture
-def features(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["features"]
-
-
-@pytest.fixture
-def generators(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["generators"]
-
-
-@pytest.fixture
-def tree(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["feature_tree"]
-
-
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
 
 
 # Directions

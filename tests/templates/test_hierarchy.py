@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,39 +16,15 @@ import pinned
 import pytest
 import torch
 from scipy.stats import chisquare, kstest
-from torch import Generator, Tensor
+from torch import Tensor
 
+from .conftest import seeded
 from .reference_sampler import reference_samples
 
 TREES = pinned.folder("sae_hierarchy") / "trees"
 LAWS = ("categorical", "keep_one")
 UNLIKELY = 1e-3
 """A test of the law at a fixed seed must have a p value above this."""
-
-
-@pytest.fixture(scope="module")
-def modules() -> Iterator[dict[str, ModuleType]]:
-    with pinned.imported(pinned.COMMON, "hierarchy", "generators", "feature_tree") as found:
-        yield found
-
-
-@pytest.fixture
-def hierarchy(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["hierarchy"]
-
-
-@pytest.fixture
-def generators(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["generators"]
-
-
-@pytest.fixture
-def tree(modules: dict[str, ModuleType]) -> ModuleType:
-    return modules["feature_tree"]
-
-
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
 
 
 def node(active_prob: float, *children: dict[str, Any], **more: Any) -> dict[str, Any]:
