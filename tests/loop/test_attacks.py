@@ -70,9 +70,10 @@ def test_a_result_that_was_not_earned_is_neither_counted_nor_hidden(project: Pro
 @pytest.mark.parametrize("target", ["../run_0/prediction.json", "../.harness/template/evaluate.py", "/etc/passwd"])
 def test_a_link_in_place_of_a_result_leads_the_evaluator_nowhere(project: Project, target: str) -> None:
     link = "\n    (out_dir / 'prediction.json').unlink()\n    (out_dir / 'prediction.json').symlink_to(TARGET)"
-    study = attacked(project, swap(SAVE, SAVE + link.replace("TARGET", repr(target)).replace("\n    ", "\n    ")))
+    study = attacked(project, swap(SAVE, SAVE + link.replace("TARGET", repr(target))))
 
-    assert study.outcomes == [(1, 1, "no-metrics")] or not study.launches, study.outcomes
+    assert set(study.findings) == {"smoke"} and study.launches == [], "the tiny run is evaluated too"
+    assert "evaluate.py refuses what the run saved" in study.prompt(2)
     assert study.verdicts == {}
 
 
