@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from harness.history import History
 from harness.metrics import mean
-from harness.records import Goal
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class Difference:
         return self.study - self.control
 
 
-def curve(history: History, goal: Goal) -> list[Point]:
-    """A point for the baseline and for every run number that was used up, given up or measured."""
-    better = min if goal == "min" else max
-    primary = next((c.metric for run in history.measured for c in run.primary), None)
+def curve(history: History) -> list[Point]:
+    """A point for the baseline and for every run number that was used up; none where no run gave a result."""
+    primary = next((c for run in history.measured for c in run.primary), None)
     if primary is None:
         return []
-    points = [Point(0, 0.0, mean(tuple(mean(scores[primary]) for scores in history.begun.baseline.values())))]
+    better = min if primary.goal == "min" else max
+    points = [Point(0, 0.0, mean(tuple(mean(scores[primary.metric]) for scores in history.begun.baseline.values())))]
     for run in sorted(history.runs.values(), key=lambda run: run.number):
         best, seconds = points[-1].best, points[-1].seconds + sum(a.seconds for a in run.attempts)
         if run.measured and run.replicate_of is None:

@@ -48,18 +48,18 @@ def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
 def _print_control(out: Console, paths: StudyPaths, history: History) -> None:
     """Best so far of a study and of its control, where it has one."""
     beside = control_of(paths)
-    if beside is None or not history.measured or not beside.measured:
+    if beside is None or not (ours := curve(history)) or not (theirs := curve(beside)):
         return
     goal = history.measured[0].primary[0].goal
     title = f"best so far on the study's seeds, {'lower' if goal == 'min' else 'higher'} is better:"
     out.print(Text(title, style="dim"), soft_wrap=True)
     names = (history.begun.agent, f"control ({beside.begun.agent})")
-    for line in words.curves(curve(history, goal), curve(beside, goal), names):
+    for line in words.curves(ours, theirs, names):
         out.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def control_of(paths: StudyPaths) -> History | None:
-    """The control of a study, if it has one with a result."""
+    """The control of a study, if it has one."""
     beside = StudyPaths(paths.root.with_name(f"{paths.name}-control"))
     if not beside.journal.is_file():
         return None

@@ -235,9 +235,7 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
     found: dict[str, Any] = {"study": paths.name, "runs": [_run_json(history, run) for run in history.runs.values()]}
     found["unsupported_claims"] = _unsupported(paths, history)
     beside = control_of(paths)
-    if beside is not None and history.measured and beside.measured:
-        goal = history.measured[0].primary[0].goal
-        ours, theirs = curve(history, goal), curve(beside, goal)
+    if beside is not None and (ours := curve(history)) and (theirs := curve(beside)):
         found["control"] = {
             "study": beside.begun.study,
             "curve": [asdict(point) for point in ours],
