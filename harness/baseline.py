@@ -27,7 +27,7 @@ class Fingerprint(Record):
     """What a baseline depends on. Anything else may change without making it stale."""
 
     files: dict[str, str]
-    """Executed file → SHA-256 of its bytes."""
+    """File that takes part in a run or its evaluation → SHA-256 of its bytes."""
     command: tuple[str, ...]
     seeds: tuple[int, ...]
 
@@ -54,7 +54,8 @@ class Baseline(Record):
 
 def fingerprint(template: Template) -> Fingerprint:
     run = template.manifest.run
-    files = {name: digest_of_file(path) for name, path in sorted(template.files.items()) if executed(name)}
+    takes_part = sorted({**template.files, **template.held_out}.items())
+    files = {name: digest_of_file(path) for name, path in takes_part if executed(name)}
     return Fingerprint(files=files, command=run.command, seeds=run.seeds)
 
 

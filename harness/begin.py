@@ -68,8 +68,12 @@ class Order:
     """The study whose control it is."""
 
 
-def begin(project: ProjectPaths, order: Order) -> StudyPaths:
-    """Make a new study: branch, worktree, pinned template, journal with its first event."""
+def begin(project: ProjectPaths, order: Order, say: environment.Say) -> StudyPaths:
+    """Make a new study: branch, worktree, pinned template, journal with its first event.
+
+    Args:
+        say: called with what is printed while the template's environment is built, where it has one of its own.
+    """
     paths = StudyPaths(project.runs / (order.name or _new_name(project, order)))
     if paths.root.exists():
         raise UserError(f"there is a study named {paths.name!r} already")
@@ -79,21 +83,20 @@ def begin(project: ProjectPaths, order: Order) -> StudyPaths:
             f"{project.lab} has a branch {paths.name!r} of a study whose folder is gone; take another --name"
         )
     origin = _origin(lab, project, order)
+    held_out = environment.ready(order.template, project.environments, say).held_out_digest
     workspace = Workspace.create(lab, paths.root, order.template)
     try:
-        _fill(workspace, paths, order, origin)
+        _fill(workspace, paths, order, origin, held_out)
     except BaseException:
         workspace.discard()
         raise
     return paths
 
 
-def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin | None) -> None:
+def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin | None, held_out: str) -> None:
     """The template with its baseline is the first commit; the code that a study goes on from is the second."""
     chosen = order.template
-    for name, source in chosen.files.items():
-        (paths.root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, paths.root / name)
+    chosen.lay_out(paths.root)
     shutil.copytree(order.run_0, paths.run(0))
     pinned = chosen.pin(paths.pinned)
     at = time.time()
@@ -127,6 +130,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin 
         parent=order.start,
         earlier=earlier,
         pinned=pinned,
+        held_out=held_out,
         fingerprint=order.baseline.fingerprint.digest,
         baseline=order.baseline.scores,
         baseline_machine=order.baseline.machine,
@@ -228,6 +232,7 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
                 executor=executor,
                 pinned=paths.pinned,
                 pinned_digest=begun.pinned,
+                held_out_digest=begun.held_out,
                 environment=environment.ready(pinned, project.environments, watcher.note),
                 sandboxed=means.sandboxed,
                 hidden=(str(project.root),),

@@ -96,10 +96,10 @@ def _welch(
     from scipy import stats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy doubts a side without spread; here that is a fact
+        warnings.simplefilter("ignore", RuntimeWarning)  # a side without spread is a fact here; so are huge values
         test = stats.ttest_ind(values, baseline, equal_var=False)
+        seen = _detectable(baseline, values, ALPHA / tried)
     interval = test.confidence_interval(1 - ALPHA)
-    seen = _detectable(baseline, values, ALPHA / tried)
     return float(interval.low), float(interval.high), float(test.pvalue), seen, ""
 
 

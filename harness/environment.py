@@ -20,7 +20,7 @@ from pathlib import Path
 
 from harness import lock, process
 from harness.errors import EnvironmentFault
-from harness.template import Template, digest_of_file
+from harness.template import Template, digest_of, digest_of_file
 
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""
@@ -34,8 +34,15 @@ class Environment:
     python: str = sys.executable
     assets: str = ""
     """Folder with what `prepare` fetched, given to every script as HARNESS_ASSETS; empty when there is none."""
+    held_out: str = ""
+    """Folder with what `prepare` fetched for evaluators alone: they get it as HARNESS_HELD_OUT."""
     readable: tuple[str, ...] = ()
-    """Folders a sandboxed job must see besides the interpreter's own."""
+    """Folders of packages that a sandboxed job must see besides the interpreter's own."""
+
+    @property
+    def held_out_digest(self) -> str:
+        """One digest for all of the held-out data; empty when there is none."""
+        return digest_of(Path(self.held_out)) if self.held_out else ""
 
 
 def ready(template: Template, environments: Path, say: Say) -> Environment:
@@ -48,17 +55,20 @@ def ready(template: Template, environments: Path, say: Say) -> Environment:
     if not run.requirements:
         return Environment(sys.executable if run.python == "auto" else run.python)
     folder = environments / f"{template.name}-{_digest(template)}"
-    python, assets = folder / "bin" / "python", folder / "assets"
     if not (folder / "installed").is_file():
         with _building(folder, template):
             _install(folder, template.files[run.requirements], say)
+    made = Environment(
+        python=str(folder / "venv" / "bin" / "python"),
+        assets=str(folder / "assets") if run.prepare else "",
+        held_out=str(folder / "held_out") if run.prepares_held_out else "",
+        readable=(str(folder / "venv"), sys.prefix, sys.base_prefix),
+    )
     if run.prepare and not (stamp := folder / f"prepared-{_prepared_by(template)}").is_file():
         with _building(folder, template):
-            assets.mkdir(exist_ok=True)
-            _prepare(template, folder, python, assets, say)
+            _prepare(template, folder, made, say)
             stamp.touch()
-    shared = (str(folder), sys.prefix, sys.base_prefix)
-    return Environment(str(python), str(assets) if run.prepare else "", shared)
+    return made
 
 
 def _digest(template: Template) -> str:
@@ -85,20 +95,30 @@ def _building(folder: Path, template: Template) -> Iterator[None]:
 
 def _install(folder: Path, requirements: Path, say: Say) -> None:
     say("making a virtual environment")
-    _follow([sys.executable, "-m", "venv", str(folder)], folder, say)
-    own = next(folder.glob("lib/python3*/site-packages"))
+    venv = folder / "venv"
+    _follow([sys.executable, "-m", "venv", str(venv)], folder, say)
+    own = next(venv.glob("lib/python3*/site-packages"))
     (own / "harness-packages.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()))
-    _follow([str(folder / "bin" / "python"), *PIP, str(requirements)], folder, say)
+    _follow([str(venv / "bin" / "python"), *PIP, str(requirements)], folder, say)
     (folder / "installed").touch()
 
 
-def _prepare(template: Template, folder: Path, python: Path, assets: Path, say: Say) -> None:
+def _prepare(template: Template, folder: Path, made: Environment, say: Say) -> None:
     code = folder / "template"
     shutil.rmtree(code, ignore_errors=True)
     template.pin(code)
-    first, *rest = (part.replace("{assets}", str(assets)) for part in template.manifest.run.prepare)
-    _follow([str(python) if first == "python" else first, *rest], folder, say, cwd=code)
+    for place in filter(None, (made.assets, made.held_out)):
+        Path(place).mkdir(exist_ok=True)
+    places = {"{assets}": made.assets, "{held_out}": made.held_out}
+    first, *rest = (_filled(part, places) for part in template.manifest.run.prepare)
+    _follow([made.python if first == "python" else first, *rest], folder, say, cwd=code)
     shutil.rmtree(code)
+
+
+def _filled(part: str, places: dict[str, str]) -> str:
+    for mark, place in places.items():
+        part = part.replace(mark, place)
+    return part
 
 
 def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) -> None:

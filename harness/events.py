@@ -49,7 +49,9 @@ class StudyStarted(Event):
     earlier: dict[str, str] = {}
     """Digest of code that ran in that other study → what ran it."""
     pinned: str
-    """Digest of the pinned template copy, re-checked around every run."""
+    """Digest of the pinned template copy, with the evaluator and its held-out files; re-checked after every run."""
+    held_out: str = ""
+    """Digest of the held-out data that the template prepared, re-checked after every run; empty if there is none."""
     fingerprint: str
     """Digest of the baseline's fingerprint."""
     baseline: Scores

@@ -56,6 +56,8 @@ class Launcher:
     pinned_digest: str
     """What the copy's digest must be before an evaluator is run from it."""
     environment: Environment = field(default_factory=Environment)
+    held_out_digest: str = ""
+    """What the digest of the environment's held-out data must be then; empty: anything."""
     sandboxed: bool = True
     seeds: tuple[int, ...] = ()
     """Other seeds than the template's, where there are any."""
@@ -129,10 +131,9 @@ class Launcher:
             MetricsError: the script says that the run saved something unacceptable.
             TemplateFault: the pinned template is not as it was, or the script failed.
         """
-        if digest_of(self.pinned) != self.pinned_digest:
-            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its {script} was not run")
+        self._refuse_changed(script)
         argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
-        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, (str(run_dir),))
+        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
         job, result = self._finish(job, tick)
         if result.ending == "exited" and result.code == UNACCEPTABLE:
             raise MetricsError(f"{script} refuses what the run saved: {_failure(job, result)[1]}")
@@ -148,6 +149,14 @@ class Launcher:
         """Name of the sandbox that the runs get, or "none"."""
         return sandbox.name() if self.sandboxed else "none"
 
+    def _refuse_changed(self, script: str) -> None:
+        """Raise TemplateFault if evaluators or what they measure on are not what they were when the study began."""
+        if digest_of(self.pinned) != self.pinned_digest:
+            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its {script} was not run")
+        if self.held_out_digest and self.environment.held_out_digest != self.held_out_digest:
+            where = self.environment.held_out
+            raise TemplateFault(f"{where} is not as it was when the study began; {script} was not run")
+
     def _job(
         self,
         argv: list[str],
@@ -156,12 +165,15 @@ class Launcher:
         out_dir: Path,
         timeout: float,
         smoke: bool = False,
-        readable: tuple[str, ...] = (),
+        judged: Path | None = None,
     ) -> Job:
-        spec = self.template.manifest.run
+        """A job of this template; one that judges what a run saved in `judged` is given the held-out data too."""
+        spec, environment = self.template.manifest.run, self.environment
+        given = {"HARNESS_ASSETS": environment.assets, "HARNESS_HELD_OUT": environment.held_out if judged else ""}
+        given = {variable: folder for variable, folder in given.items() if folder}
         ours = {
             "HARNESS_SEEDS": ",".join(map(str, self.seeds or spec.seeds)),
-            **({"HARNESS_ASSETS": self.environment.assets} if self.environment.assets else {}),
+            **given,
             **({"HARNESS_SMOKE": "1"} if smoke else {}),
             **process.thread_limits(),
             "PYTHONUNBUFFERED": "1",
@@ -181,7 +193,7 @@ class Launcher:
             gpus=spec.gpus,
             sandbox=self.confinement != "none",
             hidden=self.hidden,
-            readable=(*readable, *self.environment.readable),
+            readable=(*([str(judged)] if judged else []), *given.values(), *environment.readable),
         )
 
     def _finish(self, job: Job, tick: Tick) -> tuple[Job, JobResult]:

@@ -61,6 +61,8 @@ class About(Record):
     """Files that nobody changes: evaluator, data, metrics."""
     include: tuple[str, ...] = ()
     """Shared modules, relative to the template, copied into the study as protected files."""
+    held_out: tuple[FileName, ...] = ()
+    """Files that only evaluate.py and known.py are given: seeds and data of the evaluation. No study gets them."""
 
     @property
     def untouchable(self) -> tuple[str, ...]:
@@ -76,12 +78,13 @@ class RunSpec(Record):
     """"auto": the harness's own interpreter; a path: that one; a protected requirements file (`*.txt`): an environment
     built for the template."""
     prepare: tuple[str, ...] = ()
-    """Command that fetches what no package is (models, texts) into `{assets}`; run once, with network, in the built
-    environment. It is run again when a protected file changed, and should keep what is still good."""
+    """Command that fetches what no package is (models, texts) into `{assets}`, and what only the evaluator may read
+    into `{held_out}`; run once, with network, in the built environment. It is run again when a protected file changed,
+    and should keep what is still good."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
     confirm_seeds: int = Field(5, ge=0)
-    """Fresh seeds that a winner will be confirmed on; part of the contract, not used yet."""
+    """Fresh seeds that a winner is confirmed on."""
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
@@ -96,6 +99,11 @@ class RunSpec(Record):
         if self.prepare and not self.requirements:
             raise ValueError("prepare needs python = a requirements file, for the environment it runs in")
         return self
+
+    @property
+    def prepares_held_out(self) -> bool:
+        """Whether `prepare` fetches something for evaluators alone."""
+        return any("{held_out}" in part for part in self.prepare)
 
     @property
     def timeout_seconds(self) -> float:
@@ -169,9 +177,22 @@ class Manifest(Record):
             raise ValueError(f"[run] python is {self.run.requirements}, which must be one of the protected files")
         return self
 
+    @model_validator(mode="after")
+    def _held_out_is_the_evaluators(self) -> Manifest:
+        if shown := set(self.template.held_out) & {*self.template.editable, *self.template.untouchable}:
+            raise ValueError(f"[template] held_out names {sorted(shown)[0]}, which every study is given")
+        if self.template.held_out and not self.has_evaluator:
+            raise ValueError("[template] held_out is for evaluate.py, which is not among the protected files")
+        return self
+
     @property
     def has_evaluator(self) -> bool:
         return "evaluate.py" in self.template.untouchable
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether there is anything to measure on that studies are not given."""
+        return bool(self.template.held_out) or self.run.prepares_held_out
 
     @property
     def has_known(self) -> bool:

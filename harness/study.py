@@ -20,6 +20,7 @@ from typing import Protocol
 from harness import budget, confirm, process, prompts
 from harness.agents import Agent, Instruction
 from harness.checks import Check, first_findings
+from harness.checks.heldout import HeldOutCheck
 from harness.checks.lint import LintCheck
 from harness.checks.noop import NoOpCheck
 from harness.checks.scope import ScopeCheck
@@ -202,7 +203,7 @@ class Study:
 
     def checks(self, turn: TurnEnded) -> list[Check]:
         checks: list[Check] = [NoOpCheck(self.history.digests)] if turn.replicate_of is None else []
-        checks += [LintCheck(), self.type_check]
+        checks += [LintCheck(), HeldOutCheck(), self.type_check]
         if self.template.manifest.smoke is not None:
             checks.append(SmokeCheck(self.launcher, f"smoke-turn_{turn.turn}", self.ticker("smoke run")))
         return checks

@@ -35,7 +35,7 @@ class Template:
         about = self.manifest.template
         if about.name != folder.name and folder.name != "template":
             raise TemplateError(f"{folder / MANIFEST}: [template] name is {about.name!r}, the folder {folder.name!r}")
-        for name in (*about.editable, *about.protected):
+        for name in (*about.editable, *about.protected, *about.held_out):
             if not (folder / name).is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
         for name, path in self._included.items():
@@ -63,6 +63,11 @@ class Template:
     def protected(self) -> tuple[str, ...]:
         return self.manifest.template.untouchable
 
+    @property
+    def held_out(self) -> dict[str, Path]:
+        """Files that evaluators alone are given: name → where it is."""
+        return {name: self.folder / name for name in self.manifest.template.held_out}
+
     def command(self, python: str, out_dir: Path) -> list[str]:
         """The run command with the interpreter and the output folder put in."""
         first, *rest = (part.replace("{out_dir}", str(out_dir)) for part in self.manifest.run.command)
@@ -71,8 +76,14 @@ class Template:
     def ideas(self) -> dict[str, Path]:
         return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}
 
+    def lay_out(self, target: Path) -> None:
+        """Copy the files of a study into `target`: what the agent and the experiment see."""
+        for name, source in self.files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+
     def pin(self, target: Path) -> str:
-        """Copy everything that a study needs into `target`; returns the digest of the copy."""
+        """Copy everything that evaluators need into `target`; returns the digest of the copy."""
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("__pycache__", "recordings", "ideas"))
         for name, path in self._included.items():
             shutil.copy(path, target / name)

@@ -228,15 +228,17 @@ class Workspace:
 
         Python files count by their syntax tree, so a comment or a blank line makes no new experiment.
         """
+        sha = hashlib.sha256()
+        for path in self.executed_files():
+            sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
+        return sha.hexdigest()
+
+    def executed_files(self) -> list[str]:
+        """Names of the files in the worktree that take part in a run."""
         from harness.manifest import executed  # here, so that `harness diff` starts without pydantic
 
-        sha = hashlib.sha256()
-        for path in sorted(
-            _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-        ):
-            if path and executed(path) and not RESULT.fullmatch(path):
-                sha.update(f"{path}\0{_meaning(self.root / path)}\0".encode())
-        return sha.hexdigest()
+        names = _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+        return sorted(name for name in names if name and executed(name) and not RESULT.fullmatch(name))
 
     def take_code(self, commit: str) -> str:
         """The worktree with the code of a commit, perhaps another study's; protected files stay."""

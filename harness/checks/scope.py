@@ -47,7 +47,7 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str:
     about = template.manifest.template
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         return "lies outside the study"
-    if path in template.protected:
+    if path in template.protected or path in template.held_out:
         return "is protected: nobody changes it"
     if purpose == "finish" and executed(path):
         return "takes part in runs, and the runs are over: only notes and plots may change now"

@@ -138,7 +138,8 @@ def _trial(here: ProjectPaths, chosen: Template, scratch: Path, smoke: bool) -> 
     from harness.executors.local import LocalExecutor
     from harness.launch import Launcher
 
-    pinned, out_dir = scratch / "template", scratch / "job" / "out"
+    code, pinned, out_dir = scratch / "study", scratch / "template", scratch / "job" / "out"
+    chosen.lay_out(code)
     digest = chosen.pin(pinned)
     with console(stderr=True).status(Text(f"running {chosen.name}")) as spinner:
 
@@ -150,7 +151,7 @@ def _trial(here: ProjectPaths, chosen: Template, scratch: Path, smoke: bool) -> 
 
         ready = environment.ready(chosen, here.environments, say)
         launcher = Launcher(chosen, LocalExecutor(), pinned, digest, ready)
-        trial = (launcher.smoke if smoke else launcher.run)(pinned, scratch / "job", out_dir, tick)
+        trial = (launcher.smoke if smoke else launcher.run)(code, scratch / "job", out_dir, tick)
         if trial.outcome != "ok":
             print(printable(trial.message), file=sys.stderr)
             raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome})")

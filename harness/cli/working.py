@@ -62,7 +62,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, environment, records, strategies
+    from harness import baseline, records, strategies
     from harness import template as templates
     from harness.agents import WITHOUT_MODEL
     from harness.begin import Means, Order, agent_class, begin, check_name
@@ -95,7 +95,6 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
-    environment.ready(chosen, here.environments, lambda line: print(f"  {line}", file=sys.stderr))
     engine = worker.check(model, chosen, priced=budget.dollars is not None)
     if control:
         agent_class(control).check(None, chosen, priced=False)
@@ -105,11 +104,11 @@ def run(
     def studies() -> Iterator[StudyPaths]:
         """Each study, begun when the one before it is over, and its control after it."""
         for order in orders:
-            paths = begin(here, order)
+            paths = begin(here, order, _say)
             yield paths
             if control and history(paths).status == "done":
                 beside = replace(order, agent=control, engine=records.Engine(), idea=tuning, control_of=paths.name)
-                yield begin(here, replace(beside, name=f"{paths.name}-control"))
+                yield begin(here, replace(beside, name=f"{paths.name}-control"), _say)
 
     means = Means(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(_work_all(here, studies(), means, as_json))
@@ -202,7 +201,7 @@ def replay(
         name=name,
         start=begun.parent,
     )
-    paths = begin(here, order)
+    paths = begin(here, order, _say)
     stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
     found = differences(before, history(paths), pinned)
     if as_json:
@@ -212,6 +211,10 @@ def replay(
             print(f"difference: {sentence}")
         print(f"{len(found)} differences in edits and metrics between {original.name} and {paths.name}")
     raise typer.Exit(130 if stopped.status == "interrupted" else 1 if found else 0)
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)
 
 
 def _budget(**amounts: Any) -> Budget:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 PerSeed = Mapping[str, list[float]]
 """Metric → one value per seed."""
+Run = TypeVar("Run")
 Shape = tuple[int | None, ...]
 """The shape an array must have; None where any length will do."""
 
@@ -126,8 +128,29 @@ def check_known(doc: str, claims: Callable[[Path], list[Claim]]) -> None:
 
 def verified(run_dir: Path) -> dict[str, dict[str, list[float]]]:
     """Dataset → metric → value per seed, as the evaluator found them: verified.json of a run."""
-    content = json.loads((run_dir / "verified.json").read_text())
-    return {dataset: body["final_info_dict"] for dataset, body in content.items()}
+    return _per_seed(run_dir / "verified.json")
+
+
+def scores_of(run_dir: Path) -> dict[str, dict[str, list[float]]]:
+    """The same, or what the run reported where no evaluator has been at work."""
+    path = run_dir / "verified.json"
+    return _per_seed(path if path.exists() else run_dir / "final_info.json")
+
+
+def _per_seed(path: Path) -> dict[str, dict[str, list[float]]]:
+    return {dataset: body["final_info_dict"] for dataset, body in json.loads(path.read_text()).items()}
+
+
+def load_runs(load: Callable[[Path], Run]) -> list[Run]:
+    """`load` of every run_* folder here, in order of their numbers; those that cannot be read are named and skipped."""
+    numbered = {int(path.name[4:]): path for path in Path().glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
+    runs = []
+    for _, folder in sorted(numbered.items()):
+        try:
+            runs.append(load(folder))
+        except (OSError, KeyError, ValueError, TypeError, ArtifactError) as error:
+            print(f"{folder.name}: skipped, {error}")
+    return runs
 
 
 def load_arrays(

@@ -9,9 +9,9 @@ import json
 import re
 from pathlib import Path
 
-
 from artifacts import ArtifactError, PerSeed, evaluate, is_smoke, requested_seeds
-from data import D_MODEL, EVALUATION_SEED, N_LATENTS
+from data import D_MODEL, N_LATENTS
+from held_out import EVALUATION_SEED
 from sae_files import load_sae
 from scores import measure
 

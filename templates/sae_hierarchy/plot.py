@@ -10,7 +10,6 @@ Run it in the folder that holds run_0, run_1, ... It writes
   data_*.png              the data: samples, levels of the tree, directions (see plot_data.py).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 import plot_data
-from artifacts import Array, run_arguments
+from artifacts import Array, load_runs, run_arguments, scores_of
 from data import TRUE_L0, generator
 from sae_metrics import pareto_front
 
@@ -65,26 +64,12 @@ class Run:
 
 def load_run(folder: Path) -> Run:
     """Read one run folder; raises OSError, KeyError or ValueError when something is missing."""
-    verified = folder / "verified.json"
-    info = json.loads((verified if verified.exists() else folder / "final_info.json").read_text())
-    scores = {variant: body["final_info_dict"] for variant, body in info.items()}
+    official = scores_of(folder)
     curves, weights = np.load(folder / "training_curves.npz"), np.load(folder / "weights.npz")
-    encoders = {variant: weights[variant][0] for variant in scores}
-    decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in scores}
+    encoders = {variant: weights[variant][0] for variant in official}
+    decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in official}
     label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
-    return Run(folder.name, label, scores, dict(curves), encoders, decoders, weights["directions"][0])
-
-
-def load_runs(study: Path) -> list[Run]:
-    """Every readable run of the study in order of its number; the others are named and skipped."""
-    numbered = {int(path.name[4:]): path for path in study.glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
-    runs = []
-    for _, folder in sorted(numbered.items()):
-        try:
-            runs.append(load_run(folder))
-        except (OSError, KeyError, ValueError) as error:
-            print(f"{folder.name}: skipped, {error}")
-    return runs
+    return Run(folder.name, label, official, dict(curves), encoders, decoders, weights["directions"][0])
 
 
 def all_variants(runs: list[Run]) -> list[str]:
@@ -253,7 +238,7 @@ def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
     matplotlib.use("Agg")
     plot_data.draw(out_dir)
-    runs = load_runs(Path())
+    runs = load_runs(load_run)
     if not runs:
         print("no readable run_* folder here; the data only was drawn")
         return

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import sae_metrics
-from data import TRUE_L0, generator, held_out
+from data import TRUE_L0, fresh_numbers, generator
 
 
 class Coder(Protocol):
@@ -27,11 +27,11 @@ def measure(sae: Coder, seeds: Sequence[int], purpose: int, n_rows: int) -> dict
     Args:
         sae: one autoencoder per seed.
         seeds: whose directions and samples these are.
-        purpose: EVALUATION_SEED or VALIDATION_SEED.
+        purpose: VALIDATION_SEED, or the evaluator's.
         n_rows: samples per seed.
     """
     worlds = [generator(seed) for seed in seeds]
-    samples = [world.sample(n_rows, held_out(purpose, seed)) for world, seed in zip(worlds, seeds, strict=True)]
+    samples = [world.sample(n_rows, fresh_numbers(purpose, seed)) for world, seed in zip(worlds, seeds, strict=True)]
     x = torch.stack([vectors for vectors, _ in samples])
     device = sae.W_dec.device
     z = sae.encode(x.to(device))

@@ -86,15 +86,18 @@ class Prepared:
     """The assets: a model, three splits of tokens, and the activations of the layers that are studied.
 
     assets/
-      source.json                     name, layers, d_model, digest of the model
-      model/                          weights and tokenizer
-      vocabulary.json                 each token as text
-      train.npy, validation.npy, evaluation.npy    tokens [windows, T], int32
-      cache/                          activations and cross-entropies by key
+      source.json                name, layers, d_model, digest of the model
+      model/                     weights and tokenizer
+      vocabulary.json            each token as text
+      train.npy, validation.npy  tokens [windows, T], int32
+      cache/                     activations and cross-entropies by key
+    held_out/                    only evaluators have it
+      evaluation.npy, cache/     the same of the evaluation split
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, held_out: Path | None = None) -> None:
         self.folder = folder
+        self._held_out = held_out
         source = json.loads((folder / "source.json").read_text())
         self.name: str = source["name"]
         self.layers: list[int] = source["layers"]
@@ -104,11 +107,13 @@ class Prepared:
 
     @classmethod
     def from_environment(cls) -> "Prepared":
-        """The assets in HARNESS_ASSETS; ends the program with one line where there are none."""
-        folder = os.environ.get("HARNESS_ASSETS", "")
+        """The assets in HARNESS_ASSETS, with HARNESS_HELD_OUT where that is given; ends the program with one line
+        where there are none."""
+        folder, held_out = os.environ.get("HARNESS_ASSETS", ""), os.environ.get("HARNESS_HELD_OUT")
         if not (Path(folder) / "source.json").is_file():
-            sys.exit("HARNESS_ASSETS names no prepared folder; make one with: python prepare.py --out_dir=FOLDER")
-        return cls(Path(folder))
+            how = "python prepare.py --out_dir=FOLDER --held_out=ANOTHER"
+            sys.exit(f"HARNESS_ASSETS names no prepared folder; make one with: {how}")
+        return cls(Path(folder), Path(held_out) if held_out else None)
 
     @property
     def datasets(self) -> dict[str, int]:
@@ -123,9 +128,21 @@ class Prepared:
     def vocabulary(self) -> list[str]:
         return json.loads((self.folder / "vocabulary.json").read_text())
 
+    def place(self, split: str) -> Path:
+        """The folder that holds everything of a split.
+
+        Raises:
+            LookupError: it is the evaluation split, which only evaluators are given.
+        """
+        if split != "evaluation":
+            return self.folder
+        if self._held_out is None:
+            raise LookupError("the evaluation split is held out: HARNESS_HELD_OUT is set for evaluators only")
+        return self._held_out
+
     def tokens(self, split: str) -> Tensor:
         """The windows of "train", "validation" or "evaluation", [windows, T] int64."""
-        return torch.from_numpy(np.load(self.folder / f"{split}.npy").astype(np.int64))
+        return torch.from_numpy(np.load(self.place(split) / f"{split}.npy").astype(np.int64))
 
     def raw_activations(self, split: str, layer: int, own: Path | None = None) -> Array:
         """Residual stream after `layer` at all positions but the first, [windows, T - 1, d], as the model computes it.
@@ -137,7 +154,7 @@ class Prepared:
         """
         tokens = self.tokens(split)
         shape = (tokens.shape[0], tokens.shape[1] - 1, self.d_model)
-        return self._cached("residual", layer, tokens, shape, lambda: self.model.residual(tokens, layer), own)
+        return self._cached("residual", split, layer, tokens, shape, lambda: self.model.residual(tokens, layer), own)
 
     def scale(self, layer: int, own: Path | None = None) -> float:
         """Root mean square of the training activations of a layer: what `activations` divides by."""
@@ -146,7 +163,7 @@ class Prepared:
             x = self.raw_activations("train", layer, own)
             return torch.tensor([np.sqrt(np.mean([np.square(window).mean(dtype=np.float64) for window in x]))])
 
-        return float(self._cached("scale", layer, self.tokens("train"), (1,), root_mean_square, own)[0])
+        return float(self._cached("scale", "train", layer, self.tokens("train"), (1,), root_mean_square, own)[0])
 
     def activations(self, split: str, layer: int, own: Path | None = None) -> Tensor:
         """The same divided by `scale`, so that E||x||^2 = d on the training split of every layer."""
@@ -162,7 +179,7 @@ class Prepared:
         zeros = torch.zeros(len(tokens), tokens.shape[1] - 1, self.d_model)
         clean, zero = (
             self._cached(
-                what, layer, tokens, (len(tokens),), lambda put=put: self.model.cross_entropy(tokens, layer, put)
+                what, split, layer, tokens, (len(tokens),), lambda put=put: self.model.cross_entropy(tokens, layer, put)
             )
             for what, put in (("clean", None), ("zero", zeros))
         )
@@ -172,6 +189,7 @@ class Prepared:
     def _cached(
         self,
         what: str,
+        split: str,
         layer: int,
         tokens: Tensor,
         shape: tuple[int, ...],
@@ -179,5 +197,5 @@ class Prepared:
         own: Path | None = None,
     ) -> Array:
         key = Key(what, self._model_digest, layer, digest(tokens.numpy().tobytes()), shape, code=self._code)
-        prepared = self.folder / "cache"
+        prepared = self.place(split) / "cache"
         return cached(key, own or prepared, lambda: compute().numpy(), trusted=prepared)

@@ -1,6 +1,6 @@
 """The official metrics of a run, from its saved SAEs and text that no split of the training shares. Protected.
 
-    HARNESS_ASSETS=<assets> python evaluate.py --run_dir=<run folder> --out_dir=<folder>
+    HARNESS_ASSETS=<assets> HARNESS_HELD_OUT=<held_out> python evaluate.py --run_dir=<run folder> --out_dir=<folder>
 
 Writes <out_dir>/final_info.json, or prints one line saying which saved file is at fault and exits with status 3; any
 other failure is the evaluator's own.

@@ -10,7 +10,6 @@ Run it in the folder that holds run_0, run_1, ... For every dataset it writes
   tree_<run>_<dataset>.png          coarse latents and their fine ones, for dictionaries on two levels.
 """
 
-import argparse
 import json
 import re
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import ScalarFormatter
 
-from artifacts import Array, ArtifactError, load_arrays
+from artifacts import Array, load_arrays, load_runs, run_arguments, scores_of
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""
@@ -62,22 +61,12 @@ class Run:
     """Latents of the first seed, with the tokens they fire on most."""
 
 
-def load_runs(study: Path) -> dict[str, list[Run]]:
-    """Dataset → its readable runs in order of their numbers; the others are named and skipped."""
-    numbered = {int(path.name[4:]): path for path in study.glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
-    runs: dict[str, list[Run]] = {}
-    for _, folder in sorted(numbered.items()):
-        verified = folder / "verified.json"
-        try:
-            info = json.loads((verified if verified.exists() else folder / "final_info.json").read_text())
-            for dataset, scores in info.items():
-                runs.setdefault(dataset, []).append(load_run(folder, dataset, scores["final_info_dict"]))
-        except (OSError, KeyError, ValueError, TypeError, ArtifactError) as error:
-            print(f"{folder.name}: skipped, {error}")
-    return runs
+def load_run(folder: Path) -> dict[str, Run]:
+    """Dataset → what the run folder holds of it; raises OSError, KeyError, ValueError or ArtifactError."""
+    return {dataset: load_dataset(folder, dataset, metrics) for dataset, metrics in scores_of(folder).items()}
 
 
-def load_run(folder: Path, dataset: str, metrics: dict[str, list[float]]) -> Run:
+def load_dataset(folder: Path, dataset: str, metrics: dict[str, list[float]]) -> Run:
     saved = folder / dataset
     n_seeds = len(metrics["fvu"])
     return Run(
@@ -245,16 +234,13 @@ def plot_tree(run: Run, path: Path, dataset: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out_dir", type=Path, default=Path("plots"))
-    out_dir = parser.parse_args().out_dir
+    out_dir = run_arguments(__doc__).out_dir
     matplotlib.use("Agg")
-    datasets = load_runs(Path.cwd())
-    if not datasets:
+    found = load_runs(load_run)
+    if not found:
         print("no run with saved results here: nothing to plot")
-        return
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for dataset, runs in datasets.items():
+    for dataset in dict.fromkeys(name for run in found for name in run):
+        runs = [run[dataset] for run in found if dataset in run]
         plot_metrics(runs, out_dir / f"metrics_by_run_{dataset}.png", dataset)
         plot_curves(runs, out_dir / f"training_curves_{dataset}.png", dataset)
         plot_density(runs, out_dir / f"density_{dataset}.png", dataset)

@@ -1,9 +1,10 @@
 """Get the model and the text, and compute the activations that every run needs, once. Protected.
 
-    python prepare.py --out_dir=assets [--source=smollm2|pythia|char] [--model=NAME] [--text=FILE] [--tiny]
+    python prepare.py --out_dir=assets --held_out=held_out [--source=smollm2|pythia|char] [--model=NAME] [--text=FILE]
 
-Needs the network for what is not in `out_dir` yet (`--source=char --text=FILE` needs none). What is there and was made
-from the same source, text and code is kept.
+Into `held_out` goes what only evaluators may read: the whole text, and what is made of its evaluation split. Needs the
+network for what is not there yet (`--source=char --text=FILE` needs none). What is there and was made from the same
+source, text and code is kept.
 """
 
 import argparse
@@ -31,7 +32,8 @@ MODEL_CODE = ("sources.py", "char_gpt.py", "downloads.txt")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out_dir", type=Path, required=True)
+    for folder in ("out_dir", "held_out"):
+        parser.add_argument(f"--{folder}", type=Path, required=True)
     parser.add_argument("--source", choices=PRESETS, default="smollm2")
     parser.add_argument("--model", help="another model hub's name, or a folder, in place of the source's own")
     parser.add_argument("--text", type=Path, help="a text file in place of Shakespeare's works")
@@ -41,19 +43,23 @@ def main() -> None:
     if arguments.model:
         preset = replace(preset, reference=arguments.model)
     assets: Path = arguments.out_dir
-    assets.mkdir(parents=True, exist_ok=True)
+    held_out: Path = arguments.held_out
+    for place in (assets, held_out):
+        place.mkdir(parents=True, exist_ok=True)
 
-    text = read_text(assets, arguments.text)
+    text = read_text(held_out, arguments.text)
     prepare_model(assets, preset, part(text, "train"), TINY_CHAR_STEPS if arguments.tiny else CHAR_STEPS)
-    prepare_tokens(assets, text, TINY_WINDOWS if arguments.tiny else N_WINDOWS)
-    prepare_activations(assets, arguments.source, preset)
+    describe_source(assets, arguments.source, preset)
+    prepared = Prepared(assets, held_out)
+    prepare_tokens(prepared, text, TINY_WINDOWS if arguments.tiny else N_WINDOWS)
+    prepare_activations(prepared)
 
 
-def read_text(assets: Path, file: Path | None) -> str:
-    """The text of `file`, or Shakespeare's works, which are kept in the assets."""
+def read_text(held_out: Path, file: Path | None) -> str:
+    """The text of `file`, or Shakespeare's works, which are kept in `held_out`."""
     if file is not None:
         return file.read_text(errors="replace")
-    kept = assets / f"shakespeare_{code_digest(*TEXT_CODE)[:12]}.txt"
+    kept = held_out / f"shakespeare_{code_digest(*TEXT_CODE)[:12]}.txt"
     if not kept.is_file():
         print("fetching the text", flush=True)
         unfinished = kept.with_suffix(".part")
@@ -80,21 +86,24 @@ def prepare_model(assets: Path, preset: Preset, train_text: str, char_steps: int
     record.write_text(json.dumps(found))
 
 
-def prepare_tokens(assets: Path, text: str, n_windows: dict[str, int]) -> None:
-    """Write the vocabulary and the windows of each split."""
-    tokenizer = load_tokenizer(assets / "model")
-    (assets / "vocabulary.json").write_text(json.dumps(tokenizer.vocabulary))
-    for split in SPLITS:
-        tokens = np.array(tokenizer.encode(part(text, split)), dtype=np.int32)
-        np.save(assets / f"{split}.npy", windows(tokens, n_windows[split], CONTEXT))
-
-
-def prepare_activations(assets: Path, name: str, preset: Preset) -> None:
-    """Write source.json and compute what is not in the cache yet."""
+def describe_source(assets: Path, name: str, preset: Preset) -> None:
+    """Write source.json."""
     model = json.loads((assets / "model.json").read_text())
     source = {"name": name, "layers": preset.layers, "d_model": model["d_model"], "model": model["digest"]}
     (assets / "source.json").write_text(json.dumps(source))
-    prepared = Prepared(assets)
+
+
+def prepare_tokens(prepared: Prepared, text: str, n_windows: dict[str, int]) -> None:
+    """Write the vocabulary and the windows of each split."""
+    tokenizer = load_tokenizer(prepared.folder / "model")
+    (prepared.folder / "vocabulary.json").write_text(json.dumps(tokenizer.vocabulary))
+    for split in SPLITS:
+        tokens = np.array(tokenizer.encode(part(text, split)), dtype=np.int32)
+        np.save(prepared.place(split) / f"{split}.npy", windows(tokens, n_windows[split], CONTEXT))
+
+
+def prepare_activations(prepared: Prepared) -> None:
+    """Compute what is not in the caches yet."""
     for dataset, layer in prepared.datasets.items():
         for split in SPLITS:
             n, positions, _ = prepared.activations(split, layer).shape

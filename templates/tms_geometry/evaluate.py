@@ -13,8 +13,7 @@ import numpy as np
 from artifacts import PerSeed, evaluate, requested_seeds
 from data import DATASET
 from geometry import load_weights, measure
-
-EVALUATION_SEED = 20_220_914
+from held_out import EVALUATION_SEED
 
 
 def official(run_dir: Path) -> dict[str, PerSeed]:

@@ -9,8 +9,6 @@ Run it in the folder that holds run_0, run_1, ... It writes
   geometry.html         the 3-D figures of all runs, to turn with the mouse; needs no network.
 """
 
-import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
 from plotly.subplots import make_subplots
 
-from artifacts import Array, ArtifactError
+from artifacts import Array, load_runs, run_arguments, scores_of
 from data import DATASET, N_FEATURES, N_HIDDEN, SPARSITY, k_active_features
 from geometry import hidden, load_weights
 
@@ -56,25 +54,12 @@ class Run:
 
 def load_run(folder: Path) -> Run:
     """Read one run folder; raises OSError, KeyError, ValueError or ArtifactError when something is missing."""
-    info = json.loads((folder / "final_info.json").read_text())
-    losses = info[DATASET]["final_info_dict"]["loss"]
+    losses = scores_of(folder)[DATASET]["loss"]
     w, _ = load_weights(folder / "weights.npz", n_seeds=len(losses))
     curve_file = folder / "training_curve.npz"
     curve = np.load(curve_file)["loss"] if curve_file.exists() else None
     label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
     return Run(folder.name, label, losses, w[int(np.argmin(losses))], curve)
-
-
-def load_runs(study: Path) -> list[Run]:
-    """Every readable run of the study in order of its number; the others are named and skipped."""
-    numbered = {int(path.name[4:]): path for path in study.glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
-    runs = []
-    for _, folder in sorted(numbered.items()):
-        try:
-            runs.append(load_run(folder))
-        except (OSError, KeyError, ValueError, ArtifactError) as error:
-            print(f"{folder.name}: skipped, {error}")
-    return runs
 
 
 def blended_colours(x: Array) -> Array:
@@ -288,15 +273,12 @@ def write_html(runs: list[Run], out_dir: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out_dir", type=Path, default=Path("plots"))
-    out_dir = parser.parse_args().out_dir
+    out_dir = run_arguments(__doc__).out_dir
     matplotlib.use("Agg")
-    runs = load_runs(Path.cwd())
+    runs = load_runs(load_run)
     if not runs:
         print("no run with saved weights here: nothing to plot")
         return
-    out_dir.mkdir(parents=True, exist_ok=True)
     for run in runs:
         plot_geometry(run, out_dir)
     plot_loss_by_run(runs, out_dir)

@@ -12,9 +12,8 @@ import numpy as np
 
 from artifacts import evaluate, requested_seeds
 from data import DEPTHS
+from held_out import EVALUATION_SEED
 from sweep import load_stacks, measure_law, metrics
-
-EVALUATION_SEED = 20_220_914
 
 
 def measure(run_dir: Path) -> dict[str, dict[str, list[float]]]:

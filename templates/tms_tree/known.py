@@ -9,7 +9,7 @@ import numpy as np
 
 from artifacts import Claim, check_known, load_arrays, verified
 from data import inputs
-from evaluate import EVALUATION_SEED
+from held_out import EVALUATION_SEED
 from sweep import SOLVED, load_stacks, losses, measure_law, min_n_hidden
 
 NOT_REACHED = "–"

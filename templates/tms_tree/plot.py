@@ -11,7 +11,6 @@ Run it in the folder that holds run_0, run_1, ... One column per data law; one r
   training_curves.png  loss during training.
 """
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from data import DEPTHS, N_HIDDEN, Array
+from artifacts import Array, load_runs, run_arguments, scores_of
+from data import DEPTHS, N_HIDDEN
 from sweep import SOLVED
 
 LABELS = {"run_0": "baseline"}
@@ -61,7 +61,7 @@ class Run:
 
 def load_run(folder: Path) -> Run:
     """Read one run folder; raises OSError, KeyError or ValueError when something is missing."""
-    info = json.loads((folder / "final_info.json").read_text())
+    official = scores_of(folder)
     tables = json.loads((folder / "cells.json").read_text())
     with np.load(folder / "curves.npz") as saved:
         curves = {law: saved[law] for law in LAWS}
@@ -70,21 +70,9 @@ def load_run(folder: Path) -> Run:
         folder.name,
         label,
         {law: tables[law] for law in LAWS},
-        {law: info[law]["final_info_dict"]["fvu_min"] for law in LAWS},
+        {law: official[law]["fvu_min"] for law in LAWS},
         curves,
     )
-
-
-def load_runs(study: Path) -> list[Run]:
-    """Every readable run of the study in order of its number; the others are named and skipped."""
-    numbered = {int(path.name[4:]): path for path in study.glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
-    runs = []
-    for _, folder in sorted(numbered.items()):
-        try:
-            runs.append(load_run(folder))
-        except (OSError, KeyError, ValueError) as error:
-            print(f"{folder.name}: skipped, {error}")
-    return runs
 
 
 def drawn(losses: list[float]) -> Array:
@@ -271,15 +259,12 @@ def plot_training_curves(runs: list[Run], out_dir: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out_dir", type=Path, default=Path("plots"))
-    out_dir = parser.parse_args().out_dir
+    out_dir = run_arguments(__doc__).out_dir
     matplotlib.use("Agg")
-    runs = load_runs(Path.cwd())
+    runs = load_runs(load_run)
     if not runs:
         print("no readable run here: nothing to plot")
         return
-    out_dir.mkdir(parents=True, exist_ok=True)
     for plot in (plot_heatmap, plot_lines, plot_min_n_hidden, plot_min_and_mean, plot_fvu_by_run, plot_training_curves):
         plot(runs, out_dir)
 

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from lab import Project, Study, notes, swap
+from lab import Project, Study, edit, notes, swap
 
 from harness import sandbox
 
+TARGETS = "held_out.py"
 SAVE = '(out_dir / "final_info.json").write_text(json.dumps(info))'
 HONEST = "guesses = [guess(seed) for seed in seeds]"
 PERFECT = """{
@@ -86,3 +87,56 @@ def test_a_link_in_place_of_the_official_metrics_is_not_written_through(project:
     assert victim.read_text() == "mine"
     assert study.verdicts == {1: "inconclusive"}
     assert not (study.paths.run(1) / "verified.json").is_symlink()
+
+
+@pytest.fixture
+def guarded(project: Project) -> Project:
+    """The target is what the evaluator holds out: experiments are not given it."""
+    tiny = project.root / "templates" / "tiny"
+    (tiny / TARGETS).write_text("TARGET = 3.0\n")
+    manifest = tiny / "template.toml"
+    manifest.write_text(manifest.read_text().replace("[run]", f'held_out = ["{TARGETS}"]\n\n[run]', 1))
+    project.change_template(
+        "evaluate.py",
+        "from data import loss_of",
+        "from held_out import TARGET\n\nloss_of = lambda guess: (guess - TARGET) ** 2",
+    )
+    return project
+
+
+SEARCH = """
+    around = [Path.cwd(), *Path.cwd().parents[:-1]]
+    print("FOUND", [str(path) for root in around for path in root.glob("**/held*") if path.is_file()])"""
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        "from held_out import TARGET",
+        "import held_out",
+        'TARGET = __import__("held_out").TARGET if Path("held_out.py").exists() else 1.0',
+        'TARGET = Path(os.environ.get("HARNESS_HELD_OUT", "."))',
+    ],
+)
+def test_code_that_reaches_for_held_out_data_is_not_launched_and_told_apart(guarded: Project, reach: str) -> None:
+    study = attacked(guarded, swap("SCALE = 1.0", f"SCALE = 1.0\n{reach}"))
+
+    assert set(study.findings) == {"held-out"} and study.launches == []
+    assert "is for the evaluator alone" in study.prompt(2)
+    assert "held-out" in guarded.harness("show", "s").out
+
+
+@pytest.mark.skipif(sandbox.name() == "none", reason="bubblewrap is missing or does not work here")
+def test_code_that_searches_the_disk_for_held_out_data_finds_none(guarded: Project) -> None:
+    study = attacked(guarded, swap(HONEST, HONEST + SEARCH) + swap("SCALE = 1.0", "SCALE = 1.5"))
+
+    [log] = study.paths.private.glob("jobs/run_1-attempt_1/log.txt")
+    assert "FOUND []" in log.read_text()
+    assert not (study.paths.root / TARGETS).exists() and TARGETS not in study.git("ls-tree", "-r", "--name-only", "s")
+    assert study.history.runs[1].measured is not None
+
+
+def test_an_agent_cannot_put_its_own_file_in_place_of_held_out_data(guarded: Project) -> None:
+    study = attacked(guarded, edit(TARGETS, "", "TARGET = 1.0"))
+    assert study.turns[0].status == "rejected"
+    assert "held_out.py" in study.turns[0].problems[0]

@@ -19,7 +19,10 @@ import onlyhere
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--out_dir", type=Path)
-out_dir = parser.parse_args().out_dir
+parser.add_argument("--held_out", type=Path)
+arguments = parser.parse_args()
+out_dir = arguments.out_dir
+(arguments.held_out / "answers.txt").write_text("42")
 with (out_dir / "times.txt").open("a") as file:
     file.write("x")
 print("fetching", onlyhere.ANSWER)
@@ -35,6 +38,14 @@ try:
     Path(os.environ["HARNESS_ASSETS"], "times.txt").open("a").write(" spoilt")
 except OSError:
     pass
+"""
+JUDGE = """\
+assert Path(os.environ["HARNESS_HELD_OUT"], "answers.txt").read_text() == "42"
+"""
+UNSEEN = f"""\
+assert not [name for name in os.environ if "HELD" in name]
+unseen = Path(os.environ["HARNESS_ASSETS"]).with_name("held_out")
+assert not unseen.exists() or {sandbox.name() == "none"}
 """
 
 
@@ -60,12 +71,14 @@ def needy(project: Project, tmp_path: Path) -> Callable[[str, str], None]:
         (folder / "prepare.py").write_text(prepare)
         manifest = (folder / "template.toml").read_text()
         manifest = manifest.replace('"data.py"]', '"data.py", "requirements.txt", "prepare.py"]')
-        command = 'python = "requirements.txt"\nprepare = ["python", "prepare.py", "--out_dir={assets}"]'
+        prepare_command = '["python", "prepare.py", "--out_dir={assets}", "--held_out={held_out}"]'
+        command = f'python = "requirements.txt"\nprepare = {prepare_command}'
         (folder / "template.toml").write_text(manifest.replace("[run]", f"[run]\n{command}"))
         for script in ("experiment.py", "evaluate.py", "plot.py"):
             text = (folder / script).read_text()
             body = text.index("import ")
-            (folder / script).write_text(text[:body] + USE + text[body:])
+            use = USE + (JUDGE if script == "evaluate.py" else UNSEEN)
+            (folder / script).write_text(text[:body] + use + text[body:])
 
     return make
 
@@ -86,6 +99,18 @@ def test_runs_evaluations_and_plots_get_the_packages_and_the_assets_and_both_are
     assert (study.paths.root / "plots").is_dir()
     with pytest.raises(ImportError):
         __import__("onlyhere")
+
+
+def test_held_out_data_that_changed_since_a_study_began_stops_it(project: Project, needy: Callable[[], None]) -> None:
+    needy()
+    assert project.harness("baseline", "tiny", "--refresh").code == 0
+    assert project.run(["I think first."], "--max-runs", "1").ending.status == "paused", "there is no second reply"
+    (environment,) = (project.root / "runs" / "environments").iterdir()
+    (environment / "held_out" / "answers.txt").write_text("43")
+    project.recording(["I think first.", scale(2.0)])
+    ending = project.resume().ending
+    assert ending.status == "failed"
+    assert "held_out is not as it was when the study began" in ending.reason
 
 
 def test_a_requirement_that_cannot_be_had_stops_before_there_is_a_study(

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 BASELINE = pinned.baseline_run("sae_hierarchy")
 VARIANTS = ("relu_l1", "topk", "batch_topk", "jump_relu", "gated", "matryoshka", "hier_sae")
 SEEDS = (0, 1)
-MODULES = ("artifacts", "data", "scores", "sae", "sae_files", "experiment", "evaluate", "plot")
+MODULES = ("artifacts", "data", "held_out", "scores", "sae", "sae_files", "experiment", "evaluate", "plot")
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +160,14 @@ def test_the_absorbed_optimum_has_the_scores_of_its_closed_form(
 
 
 def test_training_and_held_out_samples_are_different_draws_of_one_law(modules: dict[str, ModuleType]) -> None:
-    data = modules["data"]
+    data, evaluation_seed = modules["data"], modules["held_out"].EVALUATION_SEED
     world = data.generator(0)
     assert world.hierarchy.expected_l0 == pytest.approx(data.TRUE_L0)
     draws = [world.sample(100)[0]]
-    draws += [
-        world.sample(100, data.held_out(purpose, 0))[0] for purpose in (data.EVALUATION_SEED, data.VALIDATION_SEED)
-    ]
+    purposes = (evaluation_seed, data.VALIDATION_SEED)
+    draws += [world.sample(100, data.fresh_numbers(purpose, 0))[0] for purpose in purposes]
     assert not any(torch.equal(draws[i], draws[j]) for i in range(3) for j in range(i))
-    assert torch.equal(draws[1], world.sample(100, data.held_out(data.EVALUATION_SEED, 0))[0])
+    assert torch.equal(draws[1], world.sample(100, data.fresh_numbers(evaluation_seed, 0))[0])
 
 
 def test_the_batches_of_a_seed_are_its_own(modules: dict[str, ModuleType]) -> None:

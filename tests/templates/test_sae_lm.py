@@ -61,7 +61,8 @@ def assets(where: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("assets")
     (folder / "text.txt").write_text(TEXT)
     source = ("--source=char", f"--text={folder / 'text.txt'}", "--tiny")
-    done = pinned.script(where, "prepare.py", f"--out_dir={folder / 'assets'}", *source)
+    places = (f"--out_dir={folder / 'assets'}", f"--held_out={folder / 'held_out'}")
+    done = pinned.script(where, "prepare.py", *places, *source)
     assert done.returncode == 0, done.stderr
     return folder / "assets"
 
@@ -70,6 +71,12 @@ def assets(where: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smoke(assets: Path) -> dict[str, str]:
     """The environment of a tiny run of two seeds."""
     return {"HARNESS_SMOKE": "1", "HARNESS_SEEDS": "0,1", "HARNESS_ASSETS": str(assets), "HARNESS_DEVICE": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def judge(smoke: dict[str, str], assets: Path) -> dict[str, str]:
+    """The environment of the evaluator of that run."""
+    return {**smoke, "HARNESS_HELD_OUT": str(assets.with_name("held_out"))}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +91,8 @@ def run(where: Path, smoke: dict[str, str], tmp_path_factory: pytest.TempPathFac
 # The whole of it
 
 
-def test_a_run_is_evaluated_on_every_metric(where: Path, template: Template, smoke: dict[str, str], run: Path) -> None:
-    done = pinned.script(where, "evaluate.py", f"--run_dir={run}", f"--out_dir={run / 'evaluation'}", **smoke)
+def test_a_run_is_evaluated_on_every_metric(where: Path, template: Template, judge: dict[str, str], run: Path) -> None:
+    done = pinned.script(where, "evaluate.py", f"--run_dir={run}", f"--out_dir={run / 'evaluation'}", **judge)
     assert (done.returncode, done.stderr) == (0, "")
     reported = json.loads((run / "final_info.json").read_text())
     verified = json.loads((run / "evaluation" / "final_info.json").read_text())
@@ -148,10 +155,10 @@ def test_plots_are_drawn_from_what_the_run_saved(
 
 
 def test_a_dictionary_on_two_levels_is_evaluated_with_its_parents_and_drawn_as_a_tree(
-    modules: dict[str, ModuleType], smoke: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: dict[str, ModuleType], judge: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, run = modules["experiment"], tmp_path / "run_1"
-    for name, value in {**smoke, "HARNESS_SEEDS": "0"}.items():
+    for name, value in {**judge, "HARNESS_SEEDS": "0"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(experiment, "ARCHITECTURE", "hier_sae")
     monkeypatch.setattr(sys, "argv", ["experiment.py", f"--out_dir={run}"])
@@ -179,7 +186,7 @@ def test_without_assets_one_line_says_how_to_make_them(
     with pytest.raises(SystemExit) as stopped:
         modules["activations"].Prepared.from_environment()
     assert stopped.value.code == (
-        "HARNESS_ASSETS names no prepared folder; make one with: python prepare.py --out_dir=FOLDER"
+        "HARNESS_ASSETS names no prepared folder; make one with: python prepare.py --out_dir=FOLDER --held_out=ANOTHER"
     )
 
 
@@ -241,7 +248,7 @@ SPOILED = {
 def test_what_cannot_be_evaluated_is_refused_in_one_line(
     modules: dict[str, ModuleType],
     run: Path,
-    smoke: dict[str, str],
+    judge: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -249,7 +256,7 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
     spoil(tmp_path / "run", what)
-    for name, value in smoke.items():
+    for name, value in judge.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["evaluate.py", f"--run_dir={tmp_path / 'run'}", f"--out_dir={tmp_path / 'out'}"])
     with pytest.raises(SystemExit) as stopped, torch.no_grad():
@@ -393,6 +400,14 @@ def test_a_run_keeps_the_activations_of_other_layers_for_itself(
     assert {path.name.split("_")[0] for path in tmp_path.iterdir()} == {"residual", "scale"}
 
 
+def test_nothing_of_the_evaluation_split_lies_where_runs_can_read(modules: dict[str, ModuleType], assets: Path) -> None:
+    evaluation = modules["texts"].part(TEXT, "evaluation")
+    readable = [path.read_bytes() for path in assets.rglob("*") if path.is_file()]
+    assert not any(evaluation[:200].encode() in content for content in readable)
+    with pytest.raises(LookupError, match="evaluation split is held out"):
+        modules["activations"].Prepared(assets).activations("evaluation", 1)
+
+
 # Text and models
 
 
@@ -436,7 +451,7 @@ def test_putting_the_residual_stream_back_changes_nothing(modules: dict[str, Mod
 
 def test_the_loss_is_that_of_the_logits(modules: dict[str, ModuleType], assets: Path) -> None:
     prepared = modules["activations"].Prepared(assets)
-    tokens = prepared.tokens("evaluation")[:2]
+    tokens = prepared.tokens("validation")[:2]
     with torch.no_grad():
         log_p = prepared.model.logits(tokens).log_softmax(dim=2)
     by_hand = [-np.mean([float(log_p[n, t, tokens[n, t + 1]]) for t in range(127)]) for n in range(2)]
@@ -444,7 +459,7 @@ def test_the_loss_is_that_of_the_logits(modules: dict[str, ModuleType], assets: 
 
 
 def test_activations_have_mean_square_one_on_the_training_text(modules: dict[str, ModuleType], assets: Path) -> None:
-    prepared = modules["activations"].Prepared(assets)
+    prepared = modules["activations"].Prepared(assets, assets.with_name("held_out"))
     assert prepared.activations("train", 1).square().mean() == pytest.approx(1.0, rel=1e-5)
     ratio = prepared.raw_activations("evaluation", 1) / prepared.activations("evaluation", 1).numpy()
     assert ratio == pytest.approx(prepared.scale(1), rel=1e-4)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import template as templates
+from harness.baseline import fingerprint
 from harness.errors import IdeaError, TemplateError, UnknownName
 from harness.ideas import read_idea
 from harness.manifest import executed
@@ -69,6 +70,16 @@ def test_a_sound_template_is_read(template: Template) -> None:
             'protected = ["evaluate.py"',
             'include = ["../gone.py"]\nprotected = ["evaluate.py"',
             "gone.py, which does not exist",
+        ),
+        (
+            'protected = ["evaluate.py"',
+            'held_out = ["gone.py"]\nprotected = ["evaluate.py"',
+            "gone.py, which does not exist",
+        ),
+        (
+            'protected = ["evaluate.py"',
+            'held_out = ["evaluate.py"]\nprotected = ["evaluate.py"',
+            "held_out names evaluate.py, which every study is given",
         ),
         ('editable = ["experiment.py", "plot.py", "notes.md"]', "editable = []", "template.editable"),
         ('timeout = "20s"', 'timeout = "20"', "run.timeout: '20' is no quantity; write a number and one of s, m, h"),
@@ -230,3 +241,20 @@ def test_an_existing_file_of_another_kind_is_refused_and_not_taken_for_the_idea(
 def test_an_empty_idea_is_refused(template: Template, text: str) -> None:
     with pytest.raises(IdeaError):
         read_idea(template, text)
+
+
+def test_held_out_files_are_pinned_and_part_of_the_fingerprint_but_no_study_gets_them(
+    toy: Path, tmp_path: Path
+) -> None:
+    (toy / "held_out.py").write_text("SEED = 1\n")
+    (toy / "template.toml").write_text(MANIFEST.replace("[run]", 'held_out = ["held_out.py"]\n[run]', 1))
+    template = Template(toy)
+    before = fingerprint(template)
+    assert "held_out.py" in before.files
+    template.pin(tmp_path / "pinned" / "template")
+    template.lay_out(tmp_path / "study")
+    assert (tmp_path / "pinned" / "template" / "held_out.py").is_file()
+    assert {path.name for path in (tmp_path / "study").iterdir()} == set(template.files)
+    assert not (tmp_path / "study" / "held_out.py").exists()
+    (toy / "held_out.py").write_text("SEED = 2\n")
+    assert fingerprint(Template(toy)) != before

@@ -1,0 +1,57 @@
+"""Does the code reach for what its result is measured on? A study is not given it, and the attempt is told of."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.records import Finding
+from harness.workspace import Workspace
+
+VARIABLE = "HARNESS_HELD_OUT"
+"""Names the folder of prepared held-out data to evaluators."""
+
+
+@dataclass(frozen=True)
+class HeldOutCheck:
+    """Every Python file that the agent may write: imports of held-out modules, and texts that name held-out files."""
+
+    def check(self, workspace: Workspace) -> tuple[Finding, ...]:
+        template, root = workspace.template, workspace.root
+        names = {VARIABLE, *template.held_out}
+        own = [p for p in workspace.executed_files() if p not in template.protected and p.endswith(".py")]
+        return tuple(
+            Finding(
+                check="held-out",
+                file=path,
+                line=line,
+                message=f"{name} is for the evaluator alone: what a result is measured on is not given to studies",
+            )
+            for path in own
+            for name, line in reached_for(root / path, names)
+        )
+
+
+def reached_for(path: Path, names: set[str]) -> Iterator[tuple[str, int]]:
+    """Each of `names` that the file imports or writes in a text, with the line."""
+    modules = {PurePosixPath(name).stem: name for name in names}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the lint check's business
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                found = [modules[alias.name] for alias in aliases if alias.name in modules]
+            case ast.ImportFrom(module=str(module)) if module in modules:
+                found = [modules[module]]
+            case ast.Constant(value=str(text)):
+                found = [name for name in names if name in text]
+            case _:
+                found = []
+        yield from ((name, getattr(node, "lineno", 1)) for name in found)
