@@ -1,19 +1,24 @@
 """Do the numbers support what the notes say? Layer 1: pure.
 
-Every number of a text that looks like a value of a metric must be a recorded one within its printed digits: a value, a
-mean, a spread, a difference or a relative change between two runs. What is called improved or worse must have a verdict
-that says so. Nothing is rewritten, and what cannot be told is not listed.
+A text is read sentence by sentence, a table cell by cell:
+
+- A number given as a value of a metric (`mentions` says when) must be a recorded one within its printed digits: a
+  value, a mean, a spread, a difference or a relative change between two runs. Its metric is any that the sentence
+  names, else the last that the paragraph named; of a cell the column's, else the row's. Where there is none, a number
+  with KNOWN_BY_ITSELF digits must be one of any metric.
+- What is called improved or worse must have a verdict that says so; for other metrics than the primary one, or against
+  another run than the baseline, at least a mean that moved that way. The run is the section's, else the one named.
+
+Nothing is rewritten, and what cannot be told is not listed.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import combinations
-from typing import Literal
+from itertools import permutations, product
 
 from harness import mentions
 from harness.excerpt import printable
@@ -29,11 +34,11 @@ KNOWN_BY_ITSELF = 4
 """Significant digits from which a number is taken for a result though nothing near it names a metric."""
 
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
-_GIVEN = re.compile(r"^#\s*(?:Title|Experiment description):")
-_BINDS = re.compile(r"(?:\b(?:of|to|from|at|is|was|by|than|reached|reaches)|[=:≈~'\"])\s*$", re.IGNORECASE)
-_COUNTED = re.compile(
-    r"^\s+(?!(?:and|or|to|in|for|on|with|but|while|from|at|vs|versus|compared|after|over)\b)[a-z]", re.I
-)
+_ITEM = re.compile(r"(?:[-*+]|\d+[.)])\s")
+_ABOUT_RESULTS = re.compile(r"\b(?:performance|results?|quality|baseline|runs?)\b", re.I)
+_SOMETHING_ELSE = re.compile(r"\b(?:than|previous|prior|earlier|last)\b", re.I)
+_AVERAGE = ""
+"""In the place of a dataset: the average over all of them."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,7 @@ class Known:
     goals: Mapping[str, Goal]
     """metric → which way is good, where that is known."""
     others: Mapping[str, frozenset[float]] = field(default_factory=dict)
-    """metric → further numbers that were computed, such as p values and ends of intervals; "" is any metric."""
-
-    @cached_property
-    def metrics(self) -> frozenset[str]:
-        names = dict.fromkeys(m for of_run in self.scores.values() for each in of_run.values() for m in each)
-        return frozenset(list(names)[:NAMES])
-
-    @cached_property
-    def datasets(self) -> frozenset[str]:
-        return frozenset(list(dict.fromkeys(d for of_run in self.scores.values() for d in of_run))[:NAMES])
+    """metric → further numbers that were computed, such as effects and the ends of their intervals."""
 
 
 def unsupported(text: str, known: Known) -> tuple[Finding, ...]:
@@ -78,260 +74,147 @@ class _Reader:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._values = _Values(known)
-        self._words = Vocabulary(sorted(known.metrics), sorted(known.datasets))
-        self._run: int | None = None
-        """The run whose section this is."""
-        self._level = 0
-        self._carried: frozenset[str] = frozenset()
-        """Metrics that the lines above were about."""
-        self._columns: list[frozenset[str]] | None = None
+        self._words = Vocabulary(self._values.metrics, self._values.datasets)
+        self._section: tuple[int, int] = 0, 0
+        """The run whose section this is, 0 for none, and the level of its heading."""
+        self._topic: frozenset[str] = frozenset()
+        """Metrics that the paragraph was last about."""
+        self._columns: list[frozenset[str]] = []
         """Metrics of a table's columns."""
 
     def line(self, line: str) -> Iterator[str]:
-        if _GIVEN.match(line):
-            return
-        if not line.strip():
-            self._carried, self._columns = frozenset(), None
-            return
-        if heading := _HEADING.match(line):
-            self._heading(len(heading[1]), heading[2])
+        heading = _HEADING.match(line)
+        if heading or _ITEM.match(line) or not line.strip():
+            self._topic = frozenset()
         if line.lstrip().startswith("|"):
-            yield from self._table_row(line)
+            yield from self._row(line.strip().strip("|").split("|"))
             return
-        self._columns = None
-        for clause in mentions.clauses(line):
-            yield from self._clause(clause)
+        self._columns = []
+        if heading:
+            self._heading(len(heading[1]), heading[2])
+            return
+        for sentence in mentions.sentences(line):
+            yield from self._sentence(sentence)
 
     def _heading(self, level: int, text: str) -> None:
-        named = [run for run in mentions.runs(text) if run in self._known.scores]
-        if named or level <= self._level:
-            self._run, self._level = (named[0], level) if named else (None, 0)
-        self._carried = frozenset()
+        named = [run for run, _ in mentions.runs(text) if run in self._known.scores]
+        if named or level <= self._section[1]:
+            self._section = (named[0], level) if named else (0, 0)
 
-    def _table_row(self, line: str) -> Iterator[str]:
-        cells = line.strip().strip("|").split("|")
-        named = [frozenset[str]().union(*(m.metrics for m in self._words.mentions(cell))) for cell in cells]
-        if self._columns is None:
-            self._columns = named
-            return
-        for column, cell in enumerate(cells):
-            of_column = self._columns[column] if column < len(self._columns) else frozenset()
-            metrics = of_column or (named[0] if column else frozenset())
-            for number in mentions.numbers(cell):
-                if (
-                    metrics
-                    and number.kind in ("decimal", "percent")
-                    and not self._find(number, metrics, frozenset(), line)
-                ):
-                    yield self._unrecorded(number, metrics)
+    def _row(self, cells: list[str]) -> Iterator[str]:
+        named = [self._words.metrics_alone(cell) for cell in cells]
+        of_row: frozenset[str] = frozenset()
+        for cell, metrics, of_column in zip(cells, named, self._columns, strict=False):
+            yield from self._unrecorded(cell, [], of_column or of_row, frozenset())
+            of_row = of_row or metrics
+        self._columns = self._columns or named
 
-    def _clause(self, text: str) -> Iterator[str]:
-        named, places = self._words.mentions(text), self._words.datasets(text)
-        metrics = frozenset[str]().union(*(m.metrics for m in named))
-        compares = mentions.compares(text)
-        about: set[tuple[str, str]] = set()
+    def _sentence(self, text: str) -> Iterator[str]:
+        named, datasets = self._words.metrics(text), self._words.datasets(text)
+        self._topic = frozenset[str]().union(*(m.metrics for m in named)) or self._topic
+        yield from self._unrecorded(text, named, self._topic, datasets)
+        results = _ABOUT_RESULTS.search(text)
+        metrics = self._topic or ({self._known.primary} if results else set())
+        praise, compared = mentions.praise(text), self._compared(text)
+        if praise and compared and metrics and (named or datasets or results):
+            yield from self._undeserved(*praise, *compared, metrics, datasets)
+
+    def _unrecorded(self, text: str, named: list[Mention], metrics: Set[str], datasets: Set[str]) -> Iterator[str]:
+        text = self._words.without_names(text)
         for number in mentions.numbers(text):
-            bound = self._bound(number, text, named, compares or bool(places))
-            if bound is None:
-                continue
-            nearest = frozenset([name for at, name in places if at < number.start][-1:])
-            found = self._find(number, bound, nearest, text) or (
-                self._find(number, metrics or self._known.metrics, frozenset(name for _, name in places), text)
-            )
-            if found:
-                about |= found
-            else:
-                yield self._unrecorded(number, bound if bound <= metrics else self._known.metrics)
-        if metrics:
-            self._carried = metrics
-        if (said := mentions.praise(text)) is not None:
-            yield from self._praised(said, text, metrics, {name for _, name in places}, about)
+            of = metrics or (self._values.metrics if number.digits >= KNOWN_BY_ITSELF else ())
+            if of and mentions.is_value(number, text, named) and not self._values.include(number, of, datasets):
+                what = f"value of {', '.join(sorted(of))}" if len(of) <= 3 else "value of any metric"
+                change = " and no change of it between two runs" if number.percent else ""
+                yield f"{number.text} is no recorded {what}{change}"
 
-    def _bound(self, number: Number, text: str, named: list[Mention], compared: bool) -> frozenset[str] | None:
-        """The metrics that a number may be a value of, all of them if any; None where it is no claim of a result."""
-        if mentions.is_setting(text, number):
+    # Praise and blame
+
+    def _compared(self, text: str) -> tuple[int, int] | None:
+        """The run that a sentence is about and the one it is compared with; None where that is not clear."""
+        named = [(run, behind) for run, behind in mentions.runs(text) if run in self._known.scores]
+        run = self._section[0] or next((run for run, behind in named if behind in ("", "in", "of", "for")), 0)
+        others = [(other, behind) for other, behind in named if other != run]
+        if not run or (others and not others[0][1]):
             return None
-        before = next((m for m in reversed(named) if m.end <= number.start), None)
-        if before is None or number.start - before.end > 120:
-            behind = next((m for m in named if m.start >= number.end), None)
-            near = behind is not None and behind.start - number.end <= 30
-            before = behind if near and (compared or number.kind == "decimal") else None
-        if before is not None and not before.metrics:
-            return None
-        if number.kind == "integer":
-            is_value = before is not None and before.end <= number.start and _BINDS.search(text[: number.start])
-            counted = _COUNTED.match(text[number.end :])
-            return before.metrics if before is not None and is_value and not counted and number.digits > 1 else None
-        if number.kind == "times":
-            return None
-        if number.kind == "percent":
-            return None if before is None and not (compared and self._carried) else self._of(before)
-        if before is not None or (compared and self._carried):
-            return self._of(before)
-        return self._known.metrics if number.digits >= KNOWN_BY_ITSELF else None
+        if "baseline" in text.lower():
+            return run, 0
+        if others:
+            return run, others[0][0]
+        return None if _SOMETHING_ELSE.search(text) else (run, 0)
 
-    def _of(self, mention: Mention | None) -> frozenset[str]:
-        return mention.metrics if mention is not None else self._carried
-
-    def _find(
-        self, number: Number, metrics: frozenset[str], datasets: frozenset[str], text: str
-    ) -> set[tuple[str, str]]:
-        """(dataset, metric) of every recorded value that the number prints; `datasets`: all where none is named."""
-        involved = frozenset(run for run in (*mentions.runs(text), self._run) if run in self._known.scores)
-        kind: _Of = "percent" if number.kind == "percent" else "value"
-        if kind == "value" and mentions.is_difference(text, number):
-            kind = "difference"
-        return self._values.find(number, metrics, datasets, kind, frozenset(r for r in involved if r is not None))
-
-    def _unrecorded(self, number: Number, metrics: frozenset[str]) -> str:
-        what = f"value of {', '.join(sorted(metrics))}" if len(metrics) <= 3 else "value of any metric"
-        if number.kind == "percent":
-            return f"{number.text} is no recorded {what} and no change of it between two runs"
-        return f"{number.text} is no recorded {what}"
-
-    # Words of praise
-
-    def _praised(
-        self,
-        said: tuple[Polarity, str],
-        text: str,
-        metrics: frozenset[str],
-        datasets: set[str],
-        about: set[tuple[str, str]],
+    def _undeserved(
+        self, polarity: Polarity, word: str, run: int, reference: int, metrics: Set[str], datasets: Set[str]
     ) -> Iterator[str]:
-        polarity, word = said
-        named = [run for run in mentions.runs(text) if run in self._known.scores and run]
-        run = self._run if self._run else named[0] if named else None
-        if run is None or run == 0 or not (metrics or datasets or about or mentions.speaks_of_results(text)):
-            return
-        metrics = metrics or frozenset(metric for _, metric in about) or self._carried
-        others = [n for n in named if n != run and n in self._known.scores]
-        if not others and not mentions.names_baseline(text) and mentions.names_previous_run(text) and run > 1:
-            others = [run - 1]
-        claim = f'"{word}" is said of run {run}'
-        if "replicate" in self._known.verdicts.get(run, {}).values():
+        claim, primary = f'"{word}" is said of run {run}', self._known.primary
+        verdicts = {w for d, w in self._known.verdicts.get(run, {}).items() if not datasets or d in datasets}
+        if "replicate" in verdicts:
             yield f"{claim}, which repeated code that had already run"
-        elif (not metrics or self._known.primary in metrics) and (not others or mentions.names_baseline(text)):
-            yield from self._against_verdict(claim, polarity, run, datasets)
-        else:
-            reference = others[0] if others else 0
-            yield from self._against_means(claim, polarity, (reference, run), metrics, datasets)
+        elif primary not in metrics or reference:
+            yield from self._unmoved(claim, polarity, (reference, run), metrics, datasets)
+        elif verdicts and polarity not in verdicts:
+            yield f"{claim}, whose verdict for {primary} is {'; '.join(sorted(verdicts))}"
 
-    def _against_verdict(self, claim: str, polarity: Polarity, run: int, datasets: set[str]) -> Iterator[str]:
-        words = {d: w for d, w in self._known.verdicts.get(run, {}).items() if not datasets or d in datasets}
-        if words and polarity not in words.values():
-            said = sorted(set(words.values()))
-            yield f"{claim}, whose verdict for {self._known.primary} is {'; '.join(said)}"
-
-    def _against_means(
-        self, claim: str, polarity: Polarity, runs: tuple[int, int], metrics: frozenset[str], datasets: set[str]
+    def _unmoved(
+        self, claim: str, polarity: Polarity, runs: tuple[int, int], metrics: Set[str], datasets: Set[str]
     ) -> Iterator[str]:
-        """For what has no verdict: whether the means moved that way at all, and are of more than one value."""
-        wrong, moved = [], []
-        for metric in sorted(metrics & set(self._known.goals)):
-            for dataset in sorted(datasets or self._known.datasets):
-                first, second = (self._known.scores.get(run, {}).get(dataset, {}).get(metric) for run in runs)
-                if first is None or second is None:
-                    continue
-                gain = mean(first) - mean(second) if self._known.goals[metric] == "min" else mean(second) - mean(first)
-                if gain and (gain > 0) == (polarity == "better"):
-                    moved.append((metric, min(len(first), len(second))))
-                else:
-                    went = f"went from {mean(first):.4g} to {mean(second):.4g}"
-                    wrong.append(f"{claim}, but {metric} on {dataset} {went} (run {runs[0]} to run {runs[1]})")
-        if not moved:
-            yield from wrong[:2]
-        elif all(values == 1 for _, values in moved):
-            yield f"{claim}, from one value of {moved[0][0]} each: cannot tell"
-
-
-_Of = Literal["value", "difference", "percent"]
-"""What a number may be: a recorded value, or also a difference of two runs, or also a relative one."""
+        """For what has no verdict: whether any mean moved that way at all, and is of more than one value."""
+        wrong = single = ""
+        known = sorted(metrics & self._known.goals.keys())
+        for metric, dataset in product(known, sorted(datasets or self._values.datasets)):
+            first, second = (self._known.scores.get(run, {}).get(dataset, {}).get(metric) for run in runs)
+            if not first or not second:
+                continue
+            upwards = (self._known.goals[metric] == "max") == (polarity == "better")
+            if mean(second) == mean(first) or (mean(second) > mean(first)) != upwards:
+                went = f"went from {mean(first):.4g} to {mean(second):.4g}"
+                wrong = wrong or f"but {metric} on {dataset} {went} (run {runs[0]} to run {runs[1]})"
+            elif len(first) > 1 and len(second) > 1:
+                return
+            else:
+                single = f"from one value of {metric} each: cannot tell"
+        if single or wrong:
+            yield f"{claim}, {single or wrong}"
 
 
 class _Values:
-    """Recorded values and what follows from them, sorted, for whatever a claim may be about."""
+    """Recorded values and what follows from them."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self._cache: dict[tuple[str, str, _Of, frozenset[int]], list[float]] = {}
-        self._found: dict[tuple[object, ...], set[tuple[str, str]]] = {}
+        scores = [(dataset, metrics) for of_run in known.scores.values() for dataset, metrics in of_run.items()]
+        self.datasets = list(dict.fromkeys(dataset for dataset, _ in scores))[:NAMES]
+        self.metrics = list(dict.fromkeys(metric for _, metrics in scores for metric in metrics))[:NAMES]
+        self._sorted: dict[tuple[str, str, bool], list[float]] = {}
 
-    def find(
-        self, number: Number, metrics: frozenset[str], datasets: frozenset[str], kind: _Of, runs: frozenset[int]
-    ) -> set[tuple[str, str]]:
-        """(dataset, metric) whose numbers include this one; a difference must involve one of `runs`, if any."""
-        key = (number.value, number.unit, number.hedged, metrics, datasets, kind, runs)
-        if key not in self._found:
-            self._found[key] = self._find(number, metrics, datasets, kind, runs)
-        return set(self._found[key])
+    def include(self, number: Number, metrics: Collection[str], datasets: Collection[str]) -> bool:
+        """Whether a number is one of the metrics' on one of the datasets, which are all of them if none is given."""
+        low, high = number.value - 1.01 * number.unit, number.value + 1.01 * number.unit
+        for metric, dataset in product(metrics, datasets or (*self.datasets, _AVERAGE)):
+            key = (metric, dataset, number.percent)
+            if key not in self._sorted:
+                self._sorted[key] = sorted(self._of(*key))
+            near = self._sorted[key][bisect_left(self._sorted[key], low) : bisect_right(self._sorted[key], high)]
+            if any(number.is_print_of(value) for value in near):
+                return True
+        return False
 
-    def _find(
-        self, number: Number, metrics: frozenset[str], datasets: frozenset[str], kind: _Of, runs: frozenset[int]
-    ) -> set[tuple[str, str]]:
-        places = datasets or {*self._known.datasets, ""}
-        found = {(d, m) for m in metrics for d in places if _holds(self._of(d, m, kind, runs), number)}
-        for metric in metrics:
-            others = self._known.others.get(metric, frozenset()) | self._known.others.get("", frozenset())
-            if any(number.is_print_of(value) for value in others):
-                found.add(("", metric))
-        return found
+    def _of(self, metric: str, dataset: str, percent: bool) -> Iterator[float]:
+        runs = self._runs(metric, dataset)
+        pairs = list(permutations([mean(values) for values in runs[:PAIRED]], 2))
+        found = [*self._known.others.get(metric, ()), *(a - b for a, b in pairs)]
+        for values in runs:
+            found += [mean(values), deviation(values) or 0.0, standard_error(values) or 0.0, *values[:SEEDS]]
+        yield from found
+        if percent:
+            yield from (100 * value for value in found if abs(value) <= 1)
+            yield from (sign * 100 * (a - b) / b for a, b in pairs if b for sign in (1, -1))
 
-    def _of(self, dataset: str, metric: str, kind: _Of, runs: frozenset[int]) -> list[float]:
-        key = (dataset, metric, kind, frozenset() if kind == "value" else runs)
-        if key not in self._cache:
-            values = list(self._recorded(dataset, metric))
-            if kind != "value":
-                values += self._differences(dataset, metric, runs)
-            if kind == "percent":
-                values += [100 * value for value in values if abs(value) <= 1]
-                values += self._changes(dataset, metric, runs)
-            self._cache[key] = sorted(values)
-        return self._cache[key]
-
-    def _means(self, dataset: str, metric: str) -> dict[int, float]:
-        """run → mean; over all datasets where none is named."""
-        found = {}
-        for run, scores in self._known.scores.items():
-            each = [mean(m[metric]) for d, m in scores.items() if metric in m and dataset in ("", d)]
-            if each:
-                found[run] = mean(tuple(each))
-        return found
-
-    def _recorded(self, dataset: str, metric: str) -> Iterator[float]:
-        yield from self._means(dataset, metric).values()
-        for scores in self._known.scores.values():
-            values = scores.get(dataset, {}).get(metric, ())
-            yield from values[:SEEDS]
-            if len(values) > 1:
-                yield deviation(values) or 0.0
-                yield standard_error(values) or 0.0
-
-    def _differences(self, dataset: str, metric: str, runs: frozenset[int]) -> list[float]:
-        pairs = _pairs(self._means(dataset, metric), runs)
-        return [difference for a, b in pairs for difference in (a - b, b - a)]
-
-    def _changes(self, dataset: str, metric: str, runs: frozenset[int]) -> Iterator[float]:
-        """Relative changes in percent, in either direction; without a dataset also their mean over all of them."""
-        for a, b in _pairs(self._means(dataset, metric), runs):
-            for base in (a, b):
-                if base:
-                    yield 100 * (a - b) / abs(base)
-                    yield 100 * (b - a) / abs(base)
-        if not dataset:
-            each = [self._means(d, metric) for d in self._known.datasets]
-            for one, other in combinations(sorted({run for means in each for run in means})[:PAIRED], 2):
-                both = [(means[one], means[other]) for means in each if one in means and other in means and means[one]]
-                if both and (not runs or {one, other} & runs):
-                    average = 100 * mean(tuple((b - a) / abs(a) for a, b in both))
-                    yield from (average, -average)
-
-
-def _pairs(means: Mapping[int, float], runs: frozenset[int]) -> list[tuple[float, float]]:
-    chosen = sorted(means)[:PAIRED]
-    return [(means[a], means[b]) for a, b in combinations(chosen, 2) if not runs or {a, b} & runs]
-
-
-def _holds(values: list[float], number: Number) -> bool:
-    low, high = number.reach
-    return any(number.is_print_of(value) for value in values[bisect_left(values, low) : bisect_right(values, high)])
+    def _runs(self, metric: str, dataset: str) -> list[tuple[float, ...]]:
+        """The values of every run that has some; as an average over datasets, its mean on each of them."""
+        scores = [of_run for _, of_run in sorted(self._known.scores.items())]
+        if dataset == _AVERAGE:
+            runs = [tuple(mean(m[metric]) for m in of_run.values() if m.get(metric)) for of_run in scores]
+        else:
+            runs = [of_run.get(dataset, {}).get(metric, ()) for of_run in scores]
+        return [values for values in runs if values]

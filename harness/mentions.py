@@ -1,105 +1,77 @@
-"""What a sentence of somebody's notes mentions: numbers, metrics, datasets, runs, words of praise. Layer 1: pure.
+"""What a sentence of somebody's notes mentions: numbers, metrics, datasets, runs, praise. Layer 1: pure.
 
-Prose is read with patterns. They are built to find nothing where they are not sure.
+A number is given as a value of a metric where nothing but linking words lies between the two ("the loss fell from 0.52
+to 0.42", "a 19 % reduction in loss") and what follows it is no other noun ("loss of 0.42 in 500 epochs"). Any other
+word, such as the name of a setting, breaks the link: the patterns are built to find nothing where they are not sure.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Polarity = Literal["better", "worse"]
-CLAUSE = 3000
-"""Characters that are read as one clause at most."""
+REACH = 120
+"""Characters that may lie between a metric and its value."""
 
-_SPELLINGS = {
-    "val": "val(?:idation)?",
-    "validation": "val(?:idation)?",
-    "acc": "acc(?:urac(?:y|ies))?",
-    "accuracy": "acc(?:urac(?:y|ies))?",
-    "eval": "eval(?:uation)?",
-    "evaluation": "eval(?:uation)?",
-    "train": "train(?:ing)?",
-    "training": "train(?:ing)?",
-    "err": "err(?:ors?)?",
-    "error": "err(?:ors?)?",
-    "loss": "loss(?:es)?",
-    "ppl": "(?:ppl|perplexity)",
-}
-_LEFT_OUT_IN_PROSE = {"final", "best", "mean", "avg", "average", "total"}
-_SETTING = re.compile(
-    r"(?i:\b(?:learning[ _-]rate|lr|weight[ _-]decay|dropout|momentum|batch[ _-]size|epochs?|probabilit(?:y|ies)"
-    r"|thresholds?|temperature|alpha|beta\d?|gamma|eps(?:ilon)?|lambda|warm-?up|factors?|coefficients?|margin|depth"
-    r"|width|seeds?|version|hidden|dim\w*|sigma|tau|exponent|init\w*|fraction|rang(?:e|es|ing)|between|axis|axes"
-    r"|interval|confidence|significance|level|python|torch)\b)"
-    r"|\b[A-Z][A-Z0-9_]+\b`?(?=\s*(?:=|:|to\b|of\b|from\b|at\b|is\b|was\b|\d))"
-    r"|\b[A-Za-z]\w*_\w+\b"
-)
-_SETTING_BEHIND = re.compile(
-    r"^\W{0,3}(?:(?:dropout|learning[ _-]rate|weight[ _-]decay|probability|momentum|threshold|warm-?up|epochs?|layers?"
-    r"|seeds?|runs?|confidence|interval|power)\b|of (?:the )?(?:data|training|steps|samples)\b)",
-    re.IGNORECASE,
-)
-_RANGE = re.compile(r"(?<![\d.])0(?:\.0)?\s?(?:to|-|–|…)\s?$")
+_CHANGE = r"""of|in|on|the|relative|absolute|percent\w*|slight|significant|clear|notable|substantial|further|effect|mean
+    |final|best|lower|higher|smaller|larger|better|worse|less|more|faster|slower|drop(?:s|ped)?|falls?|rises?|gain(?:s|ed)?
+    |reduc\w+|decreas\w+|increas\w+|improv\w+|degrad\w+|worsen\w*|chang\w+|differ\w+|\w+ly"""
+_LINK = rf"""{_CHANGE}|an?|its?|this|these|that|which|we|and|or|i|e|as|to|from|at|by|for|with|after|before|when|while
+    |but|where|is|are|was|were|be|been|has|have|had|still|now|then|here|both|all|about|around|ca|approx|than|vs|versus
+    |against|compared|baseline|values?|std|sd|se|sem|stderr|median|datasets?|results?|runs?|fell|rose|went|goes|grew|shrank
+    |lowered|raised|moved|stay\w+|remain\w+|reach\w*|achiev\w+|got|saw|observed|obtained|gave|gives|measured|show\w*"""
+_BEFORE_METRIC = re.compile(_CHANGE, re.I | re.X)
+_BEFORE_VALUE = re.compile(_LINK, re.I | re.X)
+_AFTER_VALUE = re.compile(rf"{_LINK}|below|above|nats|bits", re.I | re.X)
+
+_WORD = re.compile(r"[^\W\d]\w*|(?<![-=])[<>≤≥]")
+_WORD_OR_MARK = re.compile(r"[^\W\d]\w*|[^\s-]")
+_NEXT = re.compile(r"[\s-]+[^\W\d]\w*")
 _NUMBER = re.compile(
-    r"(?<![\w./^])(?<!\w[-–])(?P<sign>[+−-]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\.\d+|\d+)"
-    r"(?:[eE](?P<power>[+-]?\d{1,3}))?(?P<unit>\s?%|\s?percent\b|(?:ms|s|x|×)(?!\w))?(?![\w%/]|\.\d|-\d)"
+    r"(?<![\w./^@])(?<!\w[-–])(?<!\d of )(?P<sign>[+−-]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)"
+    r"(?:[eE](?P<power>[+-]?\d{1,3}))?(?P<percent>\s?(?:%|percent(?:age points)?\b|pp\b))?(?![\w%/]|\.\d|-\d)"
+    r"(?!(?:\s?(?:to|[-–])\s?[\d.]+)?[\s-]?(?:[×*]|x\b|\\?times\b|fold\b))"
 )
-_HEDGE = re.compile(
-    r"(?:~|≈|\b(?:about|around|roughly|approximately|nearly|almost|over|under|more than|less than))\s*$", re.IGNORECASE
+_HEDGE = re.compile(r"(?:[~≈]|\b(?:about|around|roughly|approximately|nearly|almost|ca\.?))\s*$", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.;!?])(?<!\b(?:vs|al)\.)(?<!\b(?:i\.e|e\.g)\.)\s+", re.I)
+_SUPPOSED = re.compile(
+    r"\b(?:could|would|should|might|may|can|will|if|whether|expect\w*|hop(?:e|ed|ing)|aim\w*|targets?|goal|ideal\w*"
+    r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|axis|axes|smoke|reports?|paper|literature|et al)\b",
+    re.I,
 )
-_DIFFERENCE = re.compile(
-    r"(?:\bby|\b(?:differences?|gains?|reductions?|improvements?|increases?|decreases?|drops?|changes?|effects?)"
-    r"(?:\s+(?:of|is|was|in|on|for|[a-z_]+)){0,4}|±|\[[^\]]*)\W*$",
-    re.IGNORECASE,
+_RUN = re.compile(
+    r"(?:\b(?P<behind>than|over|to|vs\.?|versus|against|with|from|as|of|in|for|outperform\w*)\s+)?(?:the\s+)?"
+    r"\bruns?[ _#]{0,2}(?P<number>\d{1,4})(?![\w.]*\d)(?:(?:,? and |, | ?[-–] ?| to )\d{1,4}(?![\w.]*\d))*",
+    re.I,
 )
-_COMPARES = re.compile(
-    r"\b(?:improv|increas|decreas|reduc|better|wors|higher|lower|gain|drop|fell|rose|faster|slower|outperform|degrad"
-    r"|chang|differ|vs\b|versus\b|than\b)",
-    re.IGNORECASE,
-)
-_CLAUSE_END = re.compile(r"(?<=[.;!?])\s+|,?\s+(?:but|while|whereas|however|although|though)\b,?\s*", re.IGNORECASE)
-_RUN = re.compile(r"\bruns?[ _#]{0,2}(\d{1,4})(?![\w.]*\d)", re.IGNORECASE)
 _BETTER = re.compile(
-    r"\bimprov(?:e[sd]?|ing|ements?)\b|\boutperform(?:s|ed|ing)?\b|\bsuperior\b|\bsurpass(?:es|ed)?\b"
-    r"|\b(?:is|are|was|were|perform\w*|\w+ly|much|still|even)\s+better\b"
-    r"|\bbetter\b(?=\s*(?:than|performance|results?|final|on\b|$|[,.;:)]))",
-    re.IGNORECASE,
+    r"\b(?:improv(?:ed|es|ements?)|outperform(?:s|ed)|surpass(?:es|ed)|superior|better (?:than|performance|results?))\b"
+    r"|\b(?:is|are|was|were|perform\w*) (?:\w+ )?better\b",
+    re.I,
 )
-_WORSE = re.compile(
-    r"\bworse(?:n\w*)?\b|\bdegrad(?:e[sd]?|ing|ation)\b|\bdeteriorat\w+|\binferior\b|\bunderperform\w*", re.IGNORECASE
+_WORSE = re.compile(r"\b(?:worse(?:ned|ns)?|degrad(?:ed|es|ation)|deteriorat\w+|inferior|underperform(?:s|ed))\b", re.I)
+_DENIED = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|cannot|any|little|indicat\w*"
+    r"|(?:lower|higher)(?: \w+){0,2} (?:is|are|means?)|(?:for|towards?)(?: \w+)?(?= (?:improve|better)))\b|n['’]t\b",
+    re.I,
 )
-_UNMEANT = re.compile(
-    r"(?:\b(?:not|no|never|neither|nor|without|cannot|could|may|might|can|would|should|will|if|whether|any|to|how"
-    r"|potential(?:ly)?|possibl[ey]|expect(?:ed)?|aims?|hop\w+|for|towards?|further|room|areas?|try|inconclusive)\b"
-    r"|n't\b)(?:\s+\S+){0,2}\s*$",
-    re.IGNORECASE,
+_UNSURE = re.compile(
+    r"\b(?:inconclusive|noise|spread|promising|\w*confirm\w*|seem\w*|appear\w*|looks?|insignificant"
+    r"|not (?:statistically )?significant\w*)\b",
+    re.I,
 )
-_RESULT_OF = re.compile(
-    r"\b(?:lead(?:s|ing)?|led|contribut\w+|due|compared|equal|similar)\s+to(?:\s+\S+){0,2}\s*$", re.IGNORECASE
-)
-_RULE_OF_THUMB = re.compile(
-    r"\b(?:lower|higher|smaller|larger|shorter|steeper|fewer|less|more)\b.{0,80}"
-    r"\b(?:indicat\w*|means?|(?:is|are) better)\b",
-    re.IGNORECASE,
-)
-_ABOUT_RESULTS = re.compile(
-    r"\b(?:performance|results?|loss(?:es)?|accurac\w*|quality|baseline|runs?|datasets?|metrics?)\b", re.IGNORECASE
-)
-_PREVIOUS = re.compile(r"\b(?:previous|prior|earlier|last) runs?\b", re.IGNORECASE)
-_BASELINE = re.compile(r"\bbaseline\b|\brun[ _]?0\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Mention:
-    """A metric, or a setting of the experiment, somewhere in a text."""
+class Mention(NamedTuple):
+    """A metric somewhere in a text, or several that may be meant."""
 
     start: int
     end: int
     metrics: frozenset[str]
-    """The metrics that may be meant; none for a setting."""
 
 
 @dataclass(frozen=True)
@@ -112,22 +84,18 @@ class Number:
     value: float
     unit: float
     """What its last printed digit is worth."""
-    kind: Literal["integer", "decimal", "percent", "times"]
     digits: int
     """How many are significant."""
+    percent: bool
+    count: bool
+    """Whether it may count something: no decimals, no power, no percent."""
     hedged: bool
     """Whether it says of itself that it is approximate."""
 
     def is_print_of(self, value: float) -> bool:
         """Whether `value` gives this number when it is rounded or cut off."""
-        off = abs(value - self.value)
         cut = abs(value) >= abs(self.value) and value * self.value >= 0
-        return off <= self.unit * (1 if cut or self.hedged else 0.5) * (1 + 1e-9)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """Values outside of this are not this number."""
-        return self.value - 1.01 * self.unit, self.value + 1.01 * self.unit
+        return abs(value - self.value) <= self.unit * (1 if cut or self.hedged else 0.5) * (1 + 1e-9)
 
 
 def numbers(text: str) -> Iterator[Number]:
@@ -142,156 +110,99 @@ def numbers(text: str) -> Iterator[Number]:
             text=match[0].strip(),
             value=float(f"{digits}e{power}") * (-1 if match["sign"] in ("-", "−") else 1),
             unit=10.0 ** (power - len(decimals)),
-            kind=_kind((match["unit"] or "").strip(), bool(decimals or match["power"])),
             digits=len((whole + decimals).lstrip("0")),
+            percent=match["percent"] is not None,
+            count=not (decimals or match["power"] or match["percent"]),
             hedged=_HEDGE.search(text[max(0, match.start() - 20) : match.start()]) is not None,
         )
 
 
-def _kind(unit: str, decimal: bool) -> Literal["integer", "decimal", "percent", "times"]:
-    if unit in ("%", "percent"):
-        return "percent"
-    if unit in ("x", "×"):
-        return "times"
-    return "decimal" if decimal else "integer"
+def is_value(number: Number, text: str, named: list[Mention]) -> bool:
+    """Whether a sentence gives a number as a value of a metric that it names, or, if it names none, of its topic."""
+    at = bisect_left(named, number.start, key=lambda mention: mention.start)
+    if at or not named:
+        before, after = text[named[at - 1].end if at else 0 : number.start], _NEXT.match(text, number.end)
+        if _linked(before, _BEFORE_VALUE) and (after is None or _linked(after[0], _AFTER_VALUE)):
+            return not number.count or (number.digits > 1 and at > 0)
+    if at == len(named) or number.count:
+        return False
+    before, between = text[max(0, number.start - 20) : number.start], text[number.end : named[at].start]
+    return _linked("".join(before.split()[-1:]), _BEFORE_VALUE) and _linked(between, _BEFORE_METRIC, _WORD_OR_MARK)
 
 
-def is_difference(text: str, number: Number) -> bool:
-    """Whether a number says how far apart two values are."""
-    return _DIFFERENCE.search(text[max(0, number.start - 60) : number.start]) is not None
+def _linked(text: str, links: re.Pattern[str], word: re.Pattern[str] = _WORD) -> bool:
+    return len(text) <= REACH and all(links.fullmatch(each) for each in word.findall(text))
 
 
-def is_setting(text: str, number: Number) -> bool:
-    """Whether what stands next to a number says that it is a setting or a range: "0.1 dropout", "(0 to 1.05)"."""
-    return (
-        _SETTING_BEHIND.match(text[number.end :]) is not None
-        or _RANGE.search(text[max(0, number.start - 10) : number.start]) is not None
-    )
+def sentences(text: str) -> Iterator[str]:
+    """Each up to the first word which says that the rest is only supposed, wished for, or somebody else's."""
+    for sentence in _SENTENCE_END.split(text):
+        yield _SUPPOSED.split(sentence, maxsplit=1)[0]
 
 
-def clauses(text: str) -> Iterator[str]:
-    """Sentences, and the parts of them that "but" and the like divide; long ones in pieces."""
-    start = 0
-    for match in _CLAUSE_END.finditer(text):
-        yield from _pieces(text[start : match.start()])
-        start = match.end()
-    yield from _pieces(text[start:])
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A clause of bounded length, or pieces of it, cut behind a comma or at least between words."""
-    while len(text) > CLAUSE:
-        cut = max(text.rfind(", ", 0, CLAUSE), 0) or max(text.rfind(" ", 0, CLAUSE), 0) or CLAUSE
-        yield text[:cut]
-        text = text[cut + 1 :]
-    if text.strip():
-        yield text
-
-
-def runs(text: str) -> list[int]:
-    return [int(number) for number in _RUN.findall(text)]
-
-
-def compares(text: str) -> bool:
-    """Whether a clause compares anything."""
-    return _COMPARES.search(text) is not None
-
-
-def speaks_of_results(text: str) -> bool:
-    return _ABOUT_RESULTS.search(text) is not None
-
-
-def names_baseline(text: str) -> bool:
-    return _BASELINE.search(text) is not None
-
-
-def names_previous_run(text: str) -> bool:
-    return _PREVIOUS.search(text) is not None
+def runs(text: str) -> list[tuple[int, str]]:
+    """Runs in the order of the text, each with the preposition before it."""
+    return [(int(match["number"]), (match["behind"] or "").lower()) for match in _RUN.finditer(text)]
 
 
 def praise(text: str) -> tuple[Polarity, str] | None:
-    """What a clause says of a result, and the word it uses; None for wishes, denials and rules of thumb."""
-    if _RULE_OF_THUMB.search(text):
-        return None
-    meant: list[tuple[int, Polarity, str]] = []
-    words: tuple[tuple[Polarity, re.Pattern[str]], ...] = (("better", _BETTER), ("worse", _WORSE))
-    for polarity, pattern in words:
-        for match in pattern.finditer(text):
-            before = text[max(0, match.start() - 60) : match.start()]
-            if not _UNMEANT.search(before) or _RESULT_OF.search(before):
-                meant.append((match.start(), polarity, match[0]))
-    if len({polarity for _, polarity, _ in meant}) != 1:
-        return None
-    _, polarity, word = min(meant)
-    return polarity, word.strip()
+    """What a sentence says of a result, and the word it uses; None where it is denied, unsure or says both."""
+    meant = "" if _UNSURE.search(text) else _DENIED.split(text, maxsplit=1)[0]
+    better, worse = _BETTER.search(meant), _WORSE.search(meant)
+    if better and not worse:
+        return "better", better[0]
+    return ("worse", worse[0]) if worse and not better else None
 
 
 class Vocabulary:
     """The names of an experiment's metrics and datasets, as prose may spell them."""
 
     def __init__(self, metrics: Collection[str], datasets: Collection[str]) -> None:
-        self._metrics: list[tuple[re.Pattern[str], frozenset[str]]] = []
-        heads: dict[str, set[str]] = {}
+        meant: dict[str, set[str]] = {}
         for name in metrics:
-            tokens = _tokens(name)
-            if tokens:
-                self._metrics.append((_spelled(tokens), frozenset([name])))
-                heads.setdefault(_SPELLINGS.get(tokens[-1], re.escape(tokens[-1])), set()).add(name)
-        for head, named in heads.items():
-            if not re.fullmatch(r"\d+", head):
-                self._metrics.append((_bounded(head), frozenset(named)))
-        self._datasets = [(_of_dataset(name), name) for name in datasets if name.strip()]
+            tokens = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+            for spelled in (tokens, tokens[-1:]):
+                if spelled and (spelled == tokens or not spelled[0].isdigit()):
+                    meant.setdefault(_spelling(spelled), set()).add(name)
+        longest_first = sorted(meant, key=len, reverse=True)
+        any_of_them = "|".join(f"({each})" for each in longest_first) or "(?!)"
+        self._metric = re.compile(rf"(?<!\w)(?:{any_of_them})(?!\w)", re.I)
+        self._meant = [frozenset(meant[each]) for each in longest_first]
+        self._datasets = {name: _of_dataset(name) for name in datasets if name.strip()}
 
-    def mentions(self, text: str) -> list[Mention]:
-        """Metrics and settings in the order of the text; of those that overlap the longest, metrics first."""
-        found = [Mention(m.start(), m.end(), named) for pattern, named in self._metrics for m in pattern.finditer(text)]
-        kept: list[Mention] = []
-        for mention in sorted(found, key=lambda m: (m.start - m.end, m.start)):
-            same = next((k for k in kept if (k.start, k.end) == (mention.start, mention.end)), None)
-            if same is not None:
-                kept[kept.index(same)] = Mention(same.start, same.end, same.metrics | mention.metrics)
-            elif all(mention.end <= k.start or mention.start >= k.end for k in kept):
-                kept.append(mention)
-        named = [(name.start(), name.end()) for pattern, _ in self._datasets for name in pattern.finditer(text)]
-        taken = [*((k.start, k.end) for k in kept), *named]
-        kept += [
-            Mention(m.start(), m.end(), frozenset())
-            for m in _SETTING.finditer(text)
-            if all(m.end() <= start or m.start() >= end for start, end in taken)
-        ]
-        return sorted(kept, key=lambda m: m.start)
+    def metrics(self, text: str) -> list[Mention]:
+        found = self._metric.finditer(text)
+        return [Mention(m.start(), m.end(), self._meant[m.lastindex - 1]) for m in found if m.lastindex]
 
-    def datasets(self, text: str) -> list[tuple[int, str]]:
-        """Where datasets are named, in the order of the text."""
-        return sorted((match.start(), name) for pattern, name in self._datasets for match in pattern.finditer(text))
+    def metrics_alone(self, text: str) -> frozenset[str]:
+        """The metrics that a table's cell names, if it names nothing else."""
+        rest = self._metric.sub(" ", self.without_names(text))
+        return frozenset().union(*(m.metrics for m in self.metrics(text) if _linked(rest, _BEFORE_VALUE)))
+
+    def datasets(self, text: str) -> frozenset[str]:
+        return frozenset(name for name, pattern in self._datasets.items() if pattern.search(text))
+
+    def without_names(self, text: str) -> str:
+        """The text with its runs and datasets, and the numbers in their names, blanked."""
+        for pattern in (_RUN, *self._datasets.values()):
+            text = pattern.sub(lambda match: " " * len(match[0]), text)
+        return text
 
 
-def _tokens(name: str) -> list[str]:
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return re.findall(r"[a-z0-9]+", parted.lower())
+_SPELLINGS = ("val(?:idation)?", "eval(?:uation)?", "train(?:ing)?", "acc(?:uracy)?", "err(?:or)?", "loss(?:es)?")
+_LEFT_OUT = ("final", "best", "mean", "avg", "average", "total")
 
 
-def _spelled(tokens: list[str]) -> re.Pattern[str]:
+def _spelling(tokens: list[str]) -> str:
     """A metric's name with spaces, hyphens or underscores, words written out, and without "final" and the like."""
-    kept = [(_SPELLINGS.get(t, re.escape(t)), t in _LEFT_OUT_IN_PROSE) for t in tokens]
-    if all(optional for _, optional in kept):
-        kept = [(spelling, False) for spelling, _ in kept]
-    pattern = ""
-    for spelling, optional in kept:
-        part = rf"{spelling}[\s_-]{{0,2}}"
-        pattern += f"(?:{part})?" if optional else part
-    return _bounded(pattern.removesuffix(r"[\s_-]{0,2}") + r"(?:[\s_-]mean)?")
-
-
-def _bounded(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
+    *words, last = [next((s for s in _SPELLINGS if re.fullmatch(s, token)), token) for token in tokens]
+    pattern = "".join(rf"(?:{word}[\s_-]{{0,2}}){'?' if word in _LEFT_OUT else ''}" for word in words)
+    return f"{pattern}{last}(?:_mean)?"
 
 
 def _of_dataset(name: str) -> re.Pattern[str]:
-    """A dataset's name; one that could be an English word only in quotes, behind "on" or before "dataset"."""
-    escaped = re.escape(name)
-    if re.search(r"[\W\d_]", name):
-        return re.compile(rf"(?<!\w){escaped}(?!\w)", re.IGNORECASE)
-    quotes = "['\"`‘’“”]"
-    quoted, before = rf"(?<={quotes}){escaped}(?={quotes})", rf"\b{escaped}(?= (?:dataset|task))"
-    return re.compile(rf"{quoted}|(?<=\bon ){escaped}\b|(?<=\bfor ){escaped}\b|{before}", re.IGNORECASE)
+    """A dataset's name; one that could be an English word only in quotes, behind "on" or "for", or before "dataset"."""
+    word, quote = re.escape(name), "['\"`‘’“”*]"
+    if not name.isalpha():
+        return re.compile(rf"(?<!\w){word}(?!\w)", re.I)
+    return re.compile(rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b|\b{word}(?= (?:dataset|task))", re.I)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.claims import Known, unsupported
-from harness.history import History
+from harness.history import History, Run
 from harness.records import Comparison, Finding
 
 NAMES = ("notes.md", "notes.txt")
@@ -15,39 +15,33 @@ SIZE_LIMIT = 2**20
 
 def audit(study: Path, history: History) -> list[tuple[str, Finding]]:
     """File name and finding for every claim in the notes of a study's folder that its results do not support."""
+    files = [study / name for name in NAMES if (study / name).is_file() and not (study / name).is_symlink()]
+    if not files or not history.measured:
+        return []
     known = recorded(history)
-    return [
-        (name, finding)
-        for name in NAMES
-        if (study / name).is_file() and not (study / name).is_symlink() and history.measured
-        for finding in unsupported(_text(study / name), known)
-    ]
+    return [(file.name, finding) for file in files for finding in unsupported(_text(file), known)]
 
 
 def recorded(history: History) -> Known:
     """Everything that was computed in a study and that its agent was told."""
-    compared = [c for run in history.measured for c in _comparisons(run.number, history)]
-    others: dict[str, set[float]] = {"": set()}
+    compared = [comparison for run in history.measured for comparison in _comparisons(run)]
+    others: dict[str, set[float]] = {}
     for c in compared:
-        shown = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect)
-        others.setdefault(c.metric, set()).update(value for value in shown if value is not None)
-        others[""].update(value for value in (c.p, c.low, c.high, c.detectable) if value is not None)
-    verdicts = history.verdicts()
-    others[""].update(p for of_run in verdicts.values() for _, p in of_run.values() if p is not None)
+        told = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect, c.low, c.high, c.detectable)
+        others.setdefault(c.metric, set()).update(value for value in told if value is not None)
+    measured = {run.number: run.measured.scores for run in history.measured if run.measured}
     return Known(
-        scores={0: history.begun.baseline}
-        | {run.number: run.measured.scores for run in history.measured if run.measured},
-        verdicts={run: {dataset: word for dataset, (word, _) in of_run.items()} for run, of_run in verdicts.items()},
+        scores={0: history.begun.baseline, **measured},
+        verdicts={run: {d: word for d, (word, _) in of_run.items()} for run, of_run in history.verdicts().items()},
         primary=next((c.metric for c in compared if c.primary), ""),
         goals={c.metric: c.goal for c in compared},
         others={metric: frozenset(values) for metric, values in others.items()},
     )
 
 
-def _comparisons(number: int, history: History) -> tuple[Comparison, ...]:
-    run = history.runs[number]
-    own = run.recorded.comparisons if run.recorded else ()
-    return (*own, *run.pooled, *(run.confirmed.comparisons if run.confirmed else ()))
+def _comparisons(run: Run) -> tuple[Comparison, ...]:
+    alone = run.recorded.comparisons if run.recorded else ()
+    return (*alone, *run.pooled, *(run.confirmed.comparisons if run.confirmed else ()))
 
 
 def _text(path: Path) -> str:

@@ -12,6 +12,7 @@ from harness.audit.judging import judge
 from harness.audit.naming import Wanted
 from harness.audit.reading import ideas
 from harness.audit.records import IdeaReport, Item, Kind, Material, Report, Share, StandardErrors
+from harness.audit.words import listing, tame
 from harness.errors import UserError
 from harness.records import Goal
 
@@ -28,16 +29,17 @@ def audit(folder: Path, metric: str | None = None, goals: Mapping[str, Goal] | N
         UserError: there is nothing to audit, or no idea has a metric of that name.
     """
     materials, skipped = ideas(folder)
-    _refuse_unknown(materials, metric, goals or {})
-    reports = tuple(judge(material, Wanted(metric, goals)) for material in materials)
-    return Report(folder=str(folder), ideas=reports, totals=totals(reports), skipped=tuple(skipped))
+    wanted = Wanted(metric, goals or {})
+    _refuse_unknown(materials, wanted)
+    reports = tuple(judge(material, wanted) for material in materials)
+    return Report(folder=tame(str(folder), 4000), ideas=reports, totals=totals(reports), skipped=tuple(skipped))
 
 
-def _refuse_unknown(materials: Sequence[Material], metric: str | None, goals: Mapping[str, Goal]) -> None:
+def _refuse_unknown(materials: Sequence[Material], wanted: Wanted) -> None:
     there = {name for m in materials for run in m.runs for each in run.results.values() for name in each}
-    for name in (*([metric] if metric is not None else []), *goals):
-        if name not in there:
-            known = ", ".join(sorted(there)[:20]) or "none at all"
+    for name in (wanted.metric, *wanted.goals):
+        if name is not None and name not in there:
+            known = listing(sorted(there), 20) or "none at all"
             raise UserError(f"no run here has a metric {name!r}; there are: {known}")
 
 

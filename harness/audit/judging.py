@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.audit import chat as chats
 from harness.audit import claimed
 from harness.audit.naming import Wanted
-from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, listing
+from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, Text
 from harness.audit.sameness import Code, code_of, replicates, said_of_code
 from harness.audit.verdicts import judgements_of, primary_of
-from harness.claims import Known, unsupported
+from harness.audit.words import listing
+from harness.claims import LINE, LINES, NAMES, PAIRED, SEEDS, Known, unsupported
 
-FAILURES = 500
-"""Failed launches that are listed at most."""
-FINGERPRINTS = 8
-"""Numbers of a run that are looked for in the chat."""
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
 
 def judge(material: Material, wanted: Wanted) -> IdeaReport:
     """Everything that can be said of one idea."""
-    told = chats.events(material.chat or "")
+    chat = chats.told(material.chats, material.chats_whole) if material.chats else None
+    log = chats.logged(material.log) if material.log else chats.Story()
     measured = {run.number: run for run in material.runs if run.measured}
     primary, goal, chosen = primary_of(measured, wanted)
-    code = code_of(measured, told, material.chat is not None)
+    code = code_of(measured, chat)
     judgements = judgements_of(measured, primary, goal, code.repeated) if primary else {}
     same = replicates(measured, code, wanted)
-    seen = _seen(measured, material.chat, told)
+    seen = _seen(measured, material.chats, chat)
     errors, wrong = claimed.check(measured)
+    claims, unread = _claims(material.notes, _known(measured, judgements, primary, wanted))
     return IdeaReport(
         name=material.name,
         folder=material.folder,
@@ -36,19 +37,19 @@ def judge(material: Material, wanted: Wanted) -> IdeaReport:
         goal=goal,
         chosen=chosen,
         runs=tuple(_run_report(run, code, seen, judgements) for run in material.runs),
-        failures_known=material.chat is not None or material.log is not None,
+        failures_known=chat is not None or material.log is not None,
         replicates=tuple(same),
         standard_errors=errors,
         findings=(
             *said_of_code(same, code, primary),
             *_unseen(seen),
-            *_failed(material, told),
+            *_failed(chat, log),
             *_without_result(material),
             *wrong,
-            *_claims(material, measured, judgements, primary, wanted),
+            *claims,
         ),
         missing=material.missing,
-        skipped=material.skipped,
+        skipped=(*material.skipped, *(chat.cut("*_aider.txt") if chat else ()), *log.cut("log.txt"), *unread),
     )
 
 
@@ -69,24 +70,26 @@ def _run_report(
 # What the agent was told, and what failed
 
 
-def _seen(measured: Mapping[int, Source], chat: str | None, told: list[chats.ChatEvent]) -> dict[int, bool | None]:
+def _seen(measured: Mapping[int, Source], texts: Sequence[Text], chat: chats.Story | None) -> dict[int, bool | None]:
     """run → whether its result is in the chat: by the prompt that announces it, or by a number that only it has."""
     if chat is None:
         return {run: None for run in measured if run}
-    announced = {event.run for event in told if event.kind == "completed"}
+    there = {event.run for event in chat.events if event.kind == "completed"} | _shown(measured, texts)
+    return {run: True if run in there else False if chat.whole else None for run in measured if run}
+
+
+def _shown(measured: Mapping[int, Source], texts: Sequence[Text]) -> set[int]:
+    """Runs of which the chat holds a number that only they have."""
     prints = {number: _fingerprints(run) for number, run in measured.items()}
-    owners = Counter(text for texts in prints.values() for text in texts)
-    return {
-        run: run in announced or any(text in chat for text in [t for t in prints[run] if owners[t] == 1][:FINGERPRINTS])
-        for run in measured
-        if run
-    }
+    owners = Counter(text for of_run in prints.values() for text in of_run)
+    owner = {text: number for number, of_run in prints.items() for text in of_run if owners[text] == 1}
+    return {owner[match[0]] for text in texts for match in _NUMBER.finditer(text.content) if match[0] in owner}
 
 
-def _fingerprints(run: Source) -> list[str]:
-    """A run's means as Python prints them, those with digits enough to know them by."""
+def _fingerprints(run: Source) -> set[str]:
+    """A run's means as Python prints them, without a sign, those with digits enough to know them by."""
     means = [metric.mean for each in run.results.values() for metric in each.values() if metric.mean is not None]
-    return sorted({repr(value) for value in means if sum(c.isdigit() for c in repr(value)) >= 7})
+    return {text for text in (repr(abs(value)) for value in means) if sum(c.isdigit() for c in text) >= 7}
 
 
 def _unseen(seen: Mapping[int, bool | None]) -> list[Item]:
@@ -97,13 +100,11 @@ def _unseen(seen: Mapping[int, bool | None]) -> list[Item]:
     ]
 
 
-def _failed(material: Material, told: list[chats.ChatEvent]) -> Iterator[Item]:
-    found, where = chats.failures(told, material.log or "")
-    file = material.chat_file if where == "chat" else "log.txt"
-    for failure in found[:FAILURES]:
-        launch = f"a launch for run {failure.run} failed" if failure.run is not None else "a launch failed"
-        message = f"{launch}: {failure.error}"
-        yield Item(kind="failed launch", run=failure.run, file=file, line=failure.line, message=message)
+def _failed(chat: chats.Story | None, log: chats.Story) -> Iterator[Item]:
+    for event in chats.failures(chat, log):
+        launch = f"a launch for run {event.run} failed" if event.run is not None else "a launch failed"
+        message = f"{launch}: {event.text}"
+        yield Item(kind="failed launch", run=event.run, file=event.file, line=event.line, message=message)
 
 
 def _without_result(material: Material) -> Iterator[Item]:
@@ -111,7 +112,7 @@ def _without_result(material: Material) -> Iterator[Item]:
     for run in material.runs:
         if run.measured or not run.number:
             continue
-        if any("final_info.json" in problem or "not followed" in problem for problem in run.problems):
+        if run.unreadable:
             text = f"run {run.number} has no result that can be read"
         elif run.code is not None:
             text = f"run {run.number} was launched (run_{run.number}.py is there) and gave no result"
@@ -121,28 +122,38 @@ def _without_result(material: Material) -> Iterator[Item]:
     there = {run.number for run in material.runs}
     gaps = [str(number) for number in range(1, max(there)) if number not in there]
     if gaps:
-        shown = listing([*gaps[:10], *([f"{len(gaps) - 10} more"] if len(gaps) > 10 else [])])
-        text = f"run{'s' if len(gaps) > 1 else ''} {shown} between the others: nothing is left"
+        text = f"run{'s' if len(gaps) > 1 else ''} {listing(gaps, 10)} between the others: nothing is left"
         yield Item(kind="no result", message=text)
 
 
 # The notes
 
 
-def _claims(
-    material: Material,
-    measured: Mapping[int, Source],
-    judgements: Mapping[int, list[Judgement]],
-    primary: str | None,
-    wanted: Wanted,
-) -> list[Item]:
-    if material.notes is None or not measured:
-        return []
-    known = _known(measured, judgements, primary, wanted)
-    return [
-        Item(kind="claim", file="notes.txt", line=finding.line, message=finding.message)
-        for finding in unsupported(material.notes, known)
-    ]
+def _claims(notes: Text | None, known: Known) -> tuple[list[Item], list[str]]:
+    """What the notes claim and the numbers do not support, and what of both was not looked at."""
+    if notes is None or not known.scores:
+        return [], []
+    found = unsupported(notes.content, known)
+    claims = [Item(kind="claim", file=notes.name, line=f.line, message=f.message) for f in found if f.line is not None]
+    unread = [*_beyond(notes.content, known), *(f.message for f in found if f.line is None)]
+    return claims, [f"{notes.name}: {line}" for line in unread]
+
+
+def _beyond(notes: str, known: Known) -> Iterator[str]:
+    """Bounds of the search for claims that were reached."""
+    lines = notes.split("\n")
+    datasets = [dataset for of_run in known.scores.values() for dataset in of_run.values()]
+    counts = (
+        ("lines", len(lines), LINES),
+        ("characters of one line", max(len(line) for line in lines), LINE),
+        ("metrics", len({name for metrics in datasets for name in metrics}), NAMES),
+        ("datasets", len({name for of_run in known.scores.values() for name in of_run}), NAMES),
+        ("runs to compare with each other", len(known.scores), PAIRED),
+        ("values per seed", max(len(values) for metrics in datasets for values in metrics.values()), SEEDS),
+    )
+    for things, there, limit in counts:
+        if there > limit:
+            yield f"of {there:,} {things} only the first {limit:,} were looked at for claims"
 
 
 def _known(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.records import Goal
 
@@ -53,7 +53,7 @@ def likeliest(metrics: Sequence[str]) -> str | None:
     Args:
         metrics: in the order of the file; the first of equals is taken.
     """
-    return min(metrics, key=lambda name: (_rank(words_of(name), goal_of(name)), metrics.index(name)), default=None)
+    return min(metrics, key=lambda name: _rank(words_of(name), goal_of(name)), default=None)
 
 
 def _rank(words: str, goal: Goal | None) -> int:
@@ -74,7 +74,7 @@ class Wanted:
     """What the user said about metrics."""
 
     metric: str | None = None
-    goals: Mapping[str, Goal] | None = None
+    goals: Mapping[str, Goal] = field(default_factory=dict)
 
     def goal(self, metric: str) -> Goal | None:
-        return (self.goals or {}).get(metric) or goal_of(metric)
+        return self.goals.get(metric) or goal_of(metric)

@@ -1,4 +1,4 @@
-"""A results folder, read with suspicion: bounded, links not followed, every text made fit to be printed.
+"""A results folder, read with suspicion: bounded, and links not followed. Every bound that is reached is said.
 
 The format is that of the AI-Scientist system: `run_0 … run_5/final_info.json`, `run_i.py` (what run i executed),
 `experiment.py`, `notes.txt`, `*_aider.txt` (the conversation with the coding agent), `log.txt`.
@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.audit.records import Material, Metric, Source
+from harness.audit.records import Material, Metric, Source, Text
+from harness.audit.words import listing, tame
 from harness.errors import UserError
-from harness.excerpt import clean
 from harness.meaning import meaning
 from harness.metrics import LARGEST
 
@@ -35,6 +35,10 @@ IDEAS, RUNS, DEPTH = 1000, 50, 3
 """Ideas that are audited, runs of one idea, and how deep below the folder ideas are looked for."""
 DATASETS, METRICS = 50, 500
 """Datasets of one final_info.json, and metrics over all of them."""
+SEEDS = 10_000
+"""Values of one metric; one that has more is left out."""
+CHATS = 8
+"""Files *_aider.txt of one idea."""
 _RUN = re.compile(r"run_(0|[1-9]\d{0,3})")
 _SNAPSHOT = re.compile(r"run_(0|[1-9]\d{0,3})\.py")
 
@@ -53,34 +57,36 @@ def ideas(folder: Path) -> tuple[list[Material], list[str]]:
         problem = "no folder" if folder.exists() else "not there"
         raise UserError(f"{tame(str(folder))} is {problem}; {EXPECTED}")
     skipped: list[str] = []
-    found: list[Material] = []
-    for place in _idea_folders(folder, folder, 0, skipped):
-        if len(found) == IDEAS:
-            skipped.append(f"only the first {IDEAS:,} ideas were audited")
-            break
-        found.append(_material(place, folder))
+    places = _idea_folders(folder, folder, 0, skipped)
+    found = [_material(place, folder) for place in islice(places, IDEAS)]
+    if more := sum(1 for _ in places):
+        skipped.append(f"only the first {IDEAS:,} of {IDEAS + more:,} ideas were audited")
     if not found:
-        why = f" ({'; '.join(skipped[:3])})" if skipped else ""
+        why = f" (left out: {listing(skipped, 3)})" if skipped else ""
         raise UserError(f"nothing to audit in {tame(str(folder))}{why}; {EXPECTED}")
     return found, skipped
 
 
 def _idea_folders(place: Path, root: Path, depth: int, skipped: list[str]) -> Iterator[Path]:
+    shown, unlisted = tame(os.path.relpath(place, root)), list[str]()
     try:
-        entries = _entries(place, skipped)
+        entries = _entries(place, shown, unlisted)
     except OSError as error:
-        skipped.append(f"{tame(os.path.relpath(place, root))}: {error.strerror or error}")
+        skipped.append(f"{shown}: {_reason(error)}")
         return
     if any(_is_sign(entry) for entry in entries.values()):
         yield place
         return
-    if depth == DEPTH:
-        return
+    skipped += unlisted
     for name, entry in entries.items():
-        if entry.is_dir(follow_symlinks=False) and not name.startswith("."):
-            yield from _idea_folders(place / name, root, depth + 1, skipped)
-        elif entry.is_symlink():
+        if entry.is_symlink():
             skipped.append(f"{tame(os.path.relpath(place / name, root))}: a link, not followed")
+    folders = [n for n, entry in entries.items() if entry.is_dir(follow_symlinks=False) and not n.startswith(".")]
+    if depth < DEPTH:
+        for name in folders:
+            yield from _idea_folders(place / name, root, depth + 1, skipped)
+    elif folders:
+        skipped.append(f"{shown}: {len(folders):,} folder(s) in it, too deep to be looked at")
 
 
 def _is_sign(entry: os.DirEntry[str]) -> bool:
@@ -90,52 +96,45 @@ def _is_sign(entry: os.DirEntry[str]) -> bool:
     return bool(_SNAPSHOT.fullmatch(entry.name)) or entry.name.endswith("_aider.txt")
 
 
-def _entries(folder: Path, skipped: list[str]) -> dict[str, os.DirEntry[str]]:
+def _entries(folder: Path, shown: str, skipped: list[str]) -> dict[str, os.DirEntry[str]]:
     """The entries of a folder by name, sorted; no more than ENTRIES of them."""
-    found: list[os.DirEntry[str]] = []
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if len(found) == ENTRIES:
-                skipped.append(f"{tame(folder.name)}: more than {ENTRIES:,} entries, the rest was not looked at")
-                break
-            found.append(entry)
+        found = list(islice(entries, ENTRIES))
+        if more := sum(1 for _ in entries):
+            skipped.append(f"{shown}: only {ENTRIES:,} of {ENTRIES + more:,} entries were looked at")
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def _material(folder: Path, root: Path) -> Material:
     skipped: list[str] = []
-    entries = _entries(folder, skipped)
+    name = tame(folder.resolve().name if folder == root else os.path.relpath(folder, root))
+    entries = _entries(folder, name, skipped)
     numbers = sorted({int(m[1]) for name in entries if (m := _RUN.fullmatch(name) or _SNAPSHOT.fullmatch(name))})
     if len(numbers) > RUNS:
         skipped.append(f"only the first {RUNS} of {len(numbers)} runs were audited")
     runs = tuple(_source(folder, number, entries) for number in numbers[:RUNS])
     chats = [name for name in entries if name.endswith("_aider.txt")]
-    parts = [_text(folder, name, TEXT_LIMIT, skipped) for name in chats[:8]]
-    chat = "\n".join(part for part in parts if part is not None) if any(p is not None for p in parts) else None
-    there = {
-        "notes.txt": _text(folder, "notes.txt", NOTES_LIMIT, skipped) if "notes.txt" in entries else None,
-        "log.txt": _text(folder, "log.txt", TEXT_LIMIT, skipped) if "log.txt" in entries else None,
-    }
-    skipped += [f"{problem}" for run in runs for problem in run.problems]
+    if len(chats) > CHATS:
+        skipped.append(f"only the first {CHATS} of {len(chats):,} files *_aider.txt were read")
+    texts = [text for chat in chats[:CHATS] if (text := _text(folder, chat, TEXT_LIMIT, skipped)) is not None]
     return Material(
-        name=tame(folder.name if folder == root else os.path.relpath(folder, root)) or tame(str(folder.resolve().name)),
+        name=name,
         folder=tame(str(folder), 4000),
         runs=runs,
-        notes=there["notes.txt"],
-        chat=chat,
-        log=there["log.txt"],
-        chat_file=tame(chats[0]) if chats else "",
+        notes=_text(folder, "notes.txt", NOTES_LIMIT, skipped) if "notes.txt" in entries else None,
+        log=_text(folder, "log.txt", TEXT_LIMIT, skipped) if "log.txt" in entries else None,
+        chats=tuple(texts),
+        chats_whole=len(texts) == len(chats),
         missing=tuple(_missing(runs, entries, chats)),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *(problem for run in runs for problem in run.problems)),
     )
 
 
 def _missing(runs: tuple[Source, ...], entries: dict[str, os.DirEntry[str]], chats: list[str]) -> Iterator[str]:
-    by_number = {run.number: run for run in runs}
-    if not (0 in by_number and by_number[0].measured):
+    if not any(run.measured for run in runs if run.number == 0):
         yield "run_0/final_info.json: no run can be compared with the baseline"
-    without = [f"run_{n}.py" for n, run in by_number.items() if n and run.measured and f"run_{n}.py" not in entries]
-    if without:
+    snapshots = [f"run_{run.number}.py" for run in runs if run.number and run.measured]
+    if without := [name for name in snapshots if name not in entries]:
         yield f"{', '.join(without)}: what these runs executed is not known"
     if not chats:
         yield "*_aider.txt: what the agent was told, and edits of other files, are not known"
@@ -146,21 +145,21 @@ def _missing(runs: tuple[Source, ...], entries: dict[str, os.DirEntry[str]], cha
 
 
 def _source(folder: Path, number: int, entries: dict[str, os.DirEntry[str]]) -> Source:
-    name, problems = f"run_{number}", []
+    name = f"run_{number}"
+    problems: list[str] = []
     results: dict[str, dict[str, Metric]] = {}
-    code, measured = None, False
-    entry = entries.get(name)
-    if entry is not None and entry.is_symlink():
+    code, unreadable = None, False
+    if name in entries and entries[name].is_symlink():
+        unreadable = True
         problems.append(f"{name}: a link, not followed")
-    elif entry is not None and entry.is_dir(follow_symlinks=False):
-        path = folder / name / "final_info.json"
+    elif name in entries:
         try:
-            results, left_out = _results(_bytes(path, JSON_LIMIT))
-            measured = True
+            results, left_out = _results(_bytes(folder / name / "final_info.json", JSON_LIMIT))
             problems += [f"{name}/final_info.json: {why}" for why in left_out]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except (Unusable, OSError) as error:
+            unreadable = True
             problems.append(f"{name}/final_info.json: {_reason(error)}")
     if f"{name}.py" in entries:
         try:
@@ -168,38 +167,40 @@ def _source(folder: Path, number: int, entries: dict[str, os.DirEntry[str]]) -> 
             code = hashlib.sha256(meaning(content, python=True).encode("utf-8", "surrogatepass")).hexdigest()
         except (Unusable, OSError) as error:
             problems.append(f"{name}.py: {_reason(error)}")
-    return Source(number=number, results=results, measured=measured, problems=tuple(problems), code=code)
+    return Source(number=number, results=results, unreadable=unreadable, problems=tuple(problems), code=code)
 
 
-def _text(folder: Path, name: str, limit: int, skipped: list[str]) -> str | None:
+def _text(folder: Path, name: str, limit: int, skipped: list[str]) -> Text | None:
     """A text file; bytes that are no UTF-8 become question marks, and a file that is no text is left out."""
+    shown = tame(name)
     try:
         content = _bytes(folder / name, limit)
         if b"\0" in content[:8192]:
             raise Unusable("is no text, skipped")
-    except (Unusable, OSError) as error:
-        skipped.append(f"{tame(name)}: {_reason(error)}")
-        return None
-    try:
-        return content.decode("utf-8-sig")
+        return Text(name=shown, content=content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        skipped.append(f"{tame(name)}: is not UTF-8 throughout; bytes that could not be read were replaced")
-        return content.decode("utf-8", "replace")
+        skipped.append(f"{shown}: is not UTF-8 throughout; bytes that could not be read were replaced")
+        return Text(name=shown, content=content.decode("utf-8", "replace"))
+    except (Unusable, OSError) as error:
+        skipped.append(f"{shown}: {_reason(error)}")
+        return None
 
 
 def _bytes(path: Path, limit: int) -> bytes:
     """The content of an ordinary file of bounded size; links and devices are not opened."""
     if path.is_symlink():
         raise Unusable("a link, not followed")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+    with open(path, "rb", opener=_wary) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Unusable("is no ordinary file, skipped")
         content = file.read(limit + 1)
     if len(content) > limit:
         raise Unusable(f"larger than {limit >> 20} MiB, skipped")
     return content
+
+
+def _wary(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _reason(error: Exception) -> str:
@@ -217,74 +218,55 @@ def _results(content: bytes) -> tuple[dict[str, dict[str, Metric]], list[str]]:
         raise Unusable(f"is not readable JSON: {error}") from error
     if not isinstance(body, dict) or not body:
         raise Unusable("is no object with one entry per dataset")
-    results: dict[str, dict[str, Metric]] = {}
     left_out: list[str] = []
-    count = 0
-    for key, entry in body.items():
-        dataset = tame(key, 100)
-        if not isinstance(entry, dict) or not isinstance(entry.get("means"), dict):
-            left_out.append(f'dataset {dataset} has no "means"')
-            continue
-        metrics = dict(_metrics(dataset, entry, left_out))
-        count += len(metrics)
-        if count > METRICS or len(results) == DATASETS:
-            left_out.append(f"more than {METRICS} metrics or {DATASETS} datasets; left out from {dataset} on")
-            break
-        if metrics:
-            results[dataset] = metrics
+    if len(body) > DATASETS:
+        left_out.append(f"only the first {DATASETS} of {len(body):,} datasets were read")
+    found = [metric for key in list(body)[:DATASETS] for metric in _metrics(tame(key, 100), body[key], left_out)]
+    if len(found) > METRICS:
+        left_out.append(f"only the first {METRICS} of {len(found):,} metrics were read")
+    results: dict[str, dict[str, Metric]] = {}
+    for dataset, name, metric in found[:METRICS]:
+        if name in results.setdefault(dataset, {}):
+            left_out.append(f"{name} of {dataset} is there twice; the first was taken")
+        results[dataset].setdefault(name, metric)
     if not results:
         raise Unusable(f"records no number{f' ({left_out[0]})' if left_out else ''}")
     return results, left_out
 
 
-def _metrics(dataset: str, entry: dict[str, Any], left_out: list[str]) -> Iterator[tuple[str, Metric]]:
+def _metrics(dataset: str, entry: Any, left_out: list[str]) -> Iterator[tuple[str, str, Metric]]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("means"), dict):
+        left_out.append(f'dataset {dataset} has no "means"')
+        return
     means, stderrs, seeds = (_object(entry.get(key)) for key in ("means", "stderrs", "final_info_dict"))
     names = {name: name.removesuffix("_mean") if name.removesuffix("_mean") in seeds else name for name in means}
-    names |= {name: name for name in seeds if name not in names.values() and f"{name}_mean" not in means}
+    covered = set(names.values())
+    names |= {name: name for name in seeds if name not in covered}
     for full, base in names.items():
-        listed, claimed = seeds.get(base), means.get(full)
-        values = _finite(listed) if isinstance(listed, list) else None
-        if values is None and listed not in (None, []) and _holds_numbers(listed):
-            left_out.append(f"{tame(base, 100)} of {dataset} has a value per seed that is no finite number")
-            continue
-        if values is None and _number(claimed) is None:
-            if isinstance(claimed, float):
-                left_out.append(f"{tame(full, 100)} of {dataset} is no finite number")
-            continue
+        listed, claimed = seeds.get(base), _number(means.get(full))
+        name = tame(base, 100)
         error = next((stderrs[key] for key in (base, f"{base}_stderr", full) if key in stderrs), None)
-        yield (
-            tame(base, 100),
-            Metric(
-                values=values if values is not None else (_number(claimed) or 0.0,),
-                per_seed=values is not None,
-                mean=_number(claimed),
-                stderr=_number(error),
-            ),
-        )
+        if isinstance(listed, list) and any(_is_number(value) for value in listed):
+            values = tuple(value for value in map(_number, listed) if value is not None)
+            if len(values) < len(listed):
+                left_out.append(f"{name} of {dataset} has a value per seed that is no finite number")
+            elif len(values) > SEEDS:
+                left_out.append(f"{name} of {dataset} has {len(values):,} values per seed, more than {SEEDS:,}")
+            else:
+                yield dataset, name, Metric(values=values, per_seed=True, mean=claimed, stderr=_number(error))
+        elif claimed is not None:
+            yield dataset, name, Metric(values=(claimed,), per_seed=False, mean=claimed, stderr=_number(error))
+        elif _is_number(means.get(full)):
+            left_out.append(f"{name} of {dataset} is no finite number")
 
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _finite(values: list[Any]) -> tuple[float, ...] | None:
-    """The values of all seeds; None where there are none or one is no finite number."""
-    numbers = [_number(value) for value in values[:10_000]]
-    return tuple(n for n in numbers if n is not None) if numbers and None not in numbers else None
-
-
-def _holds_numbers(listed: Any) -> bool:
-    """Whether a list was meant to hold one number per seed: some of it is one."""
-    return isinstance(listed, list) and any(isinstance(v, int | float) and not isinstance(v, bool) for v in listed)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def tame(text: str, limit: int = 300) -> str:
-    """One line of text from outside that can be printed anywhere: no control characters, no escapes, bounded."""
-    readable = text[: 4 * limit].encode("utf-8", "replace").decode()
-    return " ".join(" ".join(clean(readable)).split())[:limit]
+    return float(value) if _is_number(value) and -LARGEST < value < LARGEST else None

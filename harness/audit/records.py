@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from harness.records import Goal, Record
 
@@ -11,6 +13,14 @@ Kind = Literal["replicate", "unsnapshotted", "unseen", "failed launch", "no resu
 """replicate: code that had run before. unsnapshotted: only files changed that no snapshot keeps. unseen: a result that
 the agent was never told. numbers: a claimed mean or standard error that its own values contradict. claim: a sentence
 of the notes that the numbers do not support."""
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Finite = Annotated[float | None, AfterValidator(_finite)]
+"""A quotient or a bound, None where it is too large to be a number: JSON has no infinity."""
 
 ARROWS: dict[Goal | None, str] = {"min": "↓", "max": "↑", None: ""}
 
@@ -33,28 +43,40 @@ class Source(Record):
     number: int
     results: dict[str, dict[str, Metric]] = {}
     """dataset → metric → what is recorded."""
-    measured: bool = False
-    """Whether there is a final_info.json that could be read."""
+    unreadable: bool = False
+    """Whether there is a final_info.json, or may be one, and it could not be used."""
     problems: tuple[str, ...] = ()
     """What of its files could not be used, and why."""
     code: str | None = None
     """Digest of the syntax tree of run_N.py."""
 
+    @property
+    def measured(self) -> bool:
+        return bool(self.results)
+
+
+class Text(Record):
+    """A text file, as it is."""
+
+    name: str
+    content: str
+
 
 class Material(Record):
-    """One idea's folder as it was found; every text in it is fit to be printed."""
+    """One idea's folder as it was found; names and reasons are fit to be printed, the texts are not."""
 
     name: str
     folder: str
     runs: tuple[Source, ...]
-    notes: str | None = None
-    chat: str | None = None
-    log: str | None = None
-    chat_file: str = ""
+    notes: Text | None = None
+    log: Text | None = None
+    chats: tuple[Text, ...] = ()
+    chats_whole: bool = True
+    """Whether all of them could be read."""
     missing: tuple[str, ...] = ()
     """Files that should be there and are not, each with what cannot be said without it."""
     skipped: tuple[str, ...] = ()
-    """Files that are there and could not be read, or not wholly, each with the reason."""
+    """What is there and could not be read, or not wholly, each with the reason."""
 
 
 class Item(Record):
@@ -79,9 +101,9 @@ class Spread(Record):
     goal: Goal | None
     means: tuple[float, ...]
     """One per run."""
-    relative: float | None
+    relative: Finite
     """(largest − smallest) / |first|; None where the first is 0."""
-    gain: float | None
+    gain: Finite
     """What would have been reported as the relative improvement of the best over the worst."""
 
 
@@ -104,13 +126,13 @@ class Judgement(Record):
     mean: float
     sd: float | None
     effect: float | None = None
-    relative: float | None = None
+    relative: Finite = None
     """The effect over |run_0's mean|."""
-    low: float | None = None
-    high: float | None = None
+    low: Finite = None
+    high: Finite = None
     p: float | None = None
     p_corrected: float | None = None
-    detectable: float | None = None
+    detectable: Finite = None
     note: str = ""
 
     @property
@@ -125,7 +147,7 @@ class StandardErrors(Record):
     formula: str
     """The one that gives them, or "no known formula"."""
     count: int
-    ratio: float | None
+    ratio: Finite
     """Claimed over right, median; None where no right one can be had."""
     right: bool
     """Whether this is the formula that gives the standard error of a mean."""
@@ -191,8 +213,3 @@ class Report(Record):
     ideas: tuple[IdeaReport, ...]
     totals: tuple[Share, ...]
     skipped: tuple[str, ...] = ()
-
-
-def listing(names: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.audit import chat as chats
 from harness.audit.naming import Wanted, is_cost
-from harness.audit.records import Item, Replicates, Source, Spread, listing
+from harness.audit.records import Item, Replicates, Source, Spread
+from harness.audit.words import listing
 from harness.metrics import mean
 
 
@@ -28,18 +29,18 @@ class Code:
         return {run for run, first in self.first.items() if run != first}
 
 
-def code_of(measured: Mapping[int, Source], told: list[chats.ChatEvent], chat: bool) -> Code:
+def code_of(measured: Mapping[int, Source], chat: chats.Story | None) -> Code:
     """Compare the runs' snapshots, and read in the chat what else was edited.
 
     The baseline has no snapshot. Where the chat shows that nothing was edited before run 1, run 1 executed its code.
     """
     digests = {number: run.code for number, run in sorted(measured.items()) if run.code is not None}
-    if 0 in measured and 0 not in digests and 1 in digests and chats.edited_between(told, 0, 1) == set():
+    if 0 in measured and 0 not in digests and 1 in digests and chats.edited_between(chat, 0, 1) == set():
         digests = {0: digests[1], **digests}
     code = Code({}, {}, {})
     for number, digest in digests.items():
         edits = {
-            earlier: chats.edited_between(told, earlier, number) if chat else None
+            earlier: _others_edited(chat, earlier, number)
             for earlier in digests
             if earlier < number and digests[earlier] == digest
         }
@@ -50,6 +51,12 @@ def code_of(measured: Mapping[int, Source], told: list[chats.ChatEvent], chat: b
             last = max(edits)
             code.unsnapshotted[number] = (last, tuple(sorted(edits[last] or ())))
     return code
+
+
+def _others_edited(chat: chats.Story | None, first: int, last: int) -> set[str] | None:
+    """Code files but the one whose state the snapshots tell."""
+    edited = chats.edited_between(chat, first, last)
+    return None if edited is None else edited - {chats.SNAPSHOTTED}
 
 
 def replicates(measured: Mapping[int, Source], code: Code, wanted: Wanted) -> list[Replicates]:
@@ -95,8 +102,7 @@ def said_of_code(same: Sequence[Replicates], code: Code, primary: str | None) ->
         )
         yield Item(kind="replicate", run=group.runs[-1], message=text)
     for run, (earlier, files) in code.unsnapshotted.items():
-        what = listing(list(files)[:5])
-        text = f"run {run} differs from run {earlier} only in what no snapshot keeps: {what}"
+        text = f"run {run} differs from run {earlier} only in what no snapshot keeps: {listing(files, 5)}"
         yield Item(kind="unsnapshotted", run=run, message=text)
 
 
@@ -117,6 +123,6 @@ def _size(spread: Spread) -> float:
 
 
 def _in_words(spread: Spread) -> str:
-    values = ", ".join(f"{value:.4g}" for value in spread.means[:6])
+    values = ", ".join(f"{value:.4g}" for value in spread.means[:6]) + (", …" if len(spread.means) > 6 else "")
     what = "an improvement of" if spread.goal else "a difference of"
     return f"{spread.metric} on {spread.dataset} ({values}) could pass for {what} {100 * _size(spread):.3g} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from harness.audit.naming import Wanted, likeliest
 from harness.audit.records import Judgement, Metric, Source
@@ -15,19 +16,18 @@ from harness.records import Comparison, Goal
 
 def primary_of(measured: Mapping[int, Source], wanted: Wanted) -> tuple[str | None, Goal | None, str]:
     """The primary metric, its goal, and how they were arrived at."""
-    counts = Counter(name for run in measured.values() for name in {m for each in run.results.values() for m in each})
-    names = list(dict.fromkeys(m for run in measured.values() for each in run.results.values() for m in each))
+    names_of = [dict.fromkeys(m for each in run.results.values() for m in each) for run in measured.values()]
+    counts = Counter(name for names in names_of for name in names)
     if wanted.metric is not None:
         if wanted.metric not in counts:
             return None, None, f"no run has a metric {wanted.metric}"
         name, how = wanted.metric, "as asked"
     else:
-        common = [n for n in names if counts[n] == max(counts.values())]
-        chosen = likeliest(common)
+        chosen = likeliest([n for n in counts if counts[n] == max(counts.values())])
         if chosen is None:
             return None, None, "no run recorded a metric"
         name = chosen
-        how = "the only metric" if len(names) == 1 else "chosen by its name; --metric takes another"
+        how = "the only metric" if len(counts) == 1 else "chosen by its name; --metric takes another"
     goal = wanted.goal(name)
     if goal is None:
         how += "; whether less or more is better is not known: --goal says it"
@@ -58,45 +58,38 @@ def judgements_of(
         )
         for n, d, m in tried
     }
-    tested = [key for key, c in compared.items() if c.p is not None and not math.isnan(c.p)]
-    adjusted = dict(zip(tested, holm([compared[key].p or 0.0 for key in tested]), strict=True))
+    p_values = {key: c.p for key, c in compared.items() if c.p is not None and not math.isnan(c.p)}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found: dict[int, list[Judgement]] = {}
     for n, d, m in pairs:
-        plain = Judgement(dataset=d, word="", n=len(m.values), mean=mean(m.values), sd=deviation(m.values))
         if (c := compared.get((n, d))) is not None:
-            found.setdefault(n, []).append(_judgement(plain, c, adjusted.get((n, d)), goal))
+            said = _judged(c, adjusted.get((n, d)), goal)
         else:
-            word = "baseline" if n == 0 else "replicate" if n in repeated else "nothing to compare with"
-            known = {"word": word, **(_difference(m, baseline.get(d, {}).get(primary)) if n else {})}
-            found.setdefault(n, []).append(plain.model_copy(update=known))
+            said = {"word": "baseline" if n == 0 else "replicate" if n in repeated else "nothing to compare with"}
+        difference = _difference(m, baseline.get(d, {}).get(primary)) if n else {}
+        judgement = Judgement(
+            dataset=d, n=len(m.values), mean=mean(m.values), sd=deviation(m.values), **difference, **said
+        )
+        found.setdefault(n, []).append(judgement)
     return found
 
 
-def _difference(metric: Metric, baseline: Metric | None) -> dict[str, float | None]:
+def _difference(metric: Metric, baseline: Metric | None) -> dict[str, Any]:
     if baseline is None:
         return {}
-    effect, base = mean(metric.values) - mean(baseline.values), mean(baseline.values)
+    base = mean(baseline.values)
+    effect = mean(metric.values) - base
     return {"effect": effect, "relative": effect / abs(base) if base else None}
 
 
-def _judgement(plain: Judgement, c: Comparison, adjusted: float | None, goal: Goal | None) -> Judgement:
+def _judged(c: Comparison, adjusted: float | None, goal: Goal | None) -> dict[str, Any]:
     word: str = verdict(c, adjusted)
-    if goal is None and word in ("better", "worse"):
-        word = "differs"
-    return plain.model_copy(
-        update={
-            "word": word,
-            "effect": c.effect,
-            "relative": c.effect / abs(c.baseline_mean) if c.baseline_mean else None,
-            "low": _finite(c.low),
-            "high": _finite(c.high),
-            "p": c.p if adjusted is not None else None,
-            "p_corrected": adjusted,
-            "detectable": _finite(c.detectable),
-            "note": c.note,
-        }
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return {
+        "word": "differs" if goal is None and word in ("better", "worse") else word,
+        "low": c.low,
+        "high": c.high,
+        "p": c.p if adjusted is not None else None,
+        "p_corrected": adjusted,
+        "detectable": c.detectable,
+        "note": c.note,
+    }

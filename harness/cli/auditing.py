@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +11,11 @@ import typer
 from harness.cli.app import Json, app, console, print_json
 
 if TYPE_CHECKING:
-    from harness.audit.records import IdeaReport, Item, Judgement, Report, RunReport
+    from harness.audit.records import IdeaReport, Judgement, Report, RunReport
     from harness.records import Goal
 
 LISTED = 12
-"""Findings of one kind that are listed for an idea; the rest are counted, and all are in JSON and HTML."""
+"""Lines of one kind that are printed; the rest are counted, and all are in JSON and HTML."""
 SHOWN_DATASETS = 8
 
 
@@ -82,7 +82,7 @@ def _print(report: Report) -> None:
     out.print(Text(heading, style="bold"))
     for share in report.totals:
         out.print(Text(f"  {share}"), soft_wrap=True)
-    for line in report.skipped:
+    for line in _first(report.skipped):
         out.print(Text(f"  left out: {line}", style="dim"), soft_wrap=True)
 
 
@@ -99,20 +99,17 @@ def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
     table = words.columns([*_table(idea)])
     yield "\n".join(f"  {line}" for line in table.split("\n")), ""
     for kind in dict.fromkeys(item.kind for item in idea.findings):
-        for line in _findings([item for item in idea.findings if item.kind == kind]):
-            yield line, "yellow"
+        for line in _first([str(item) for item in idea.findings if item.kind == kind]):
+            yield f"  ! {line}", "yellow"
     for name, lines in (("missing", idea.missing), ("left out", idea.skipped)):
-        for line in lines[:LISTED]:
+        for line in _first(lines):
             yield f"  {name}: {line}", "dim"
-        if len(lines) > LISTED:
-            yield f"  {name}: and {len(lines) - LISTED} more", "dim"
 
 
-def _findings(items: list[Item]) -> Iterator[str]:
-    for item in items[:LISTED]:
-        yield f"  ! {item}"
-    if len(items) > LISTED:
-        yield f"  ! and {len(items) - LISTED:,} more like this"
+def _first(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:LISTED]
+    if len(lines) > LISTED:
+        yield f"and {len(lines) - LISTED:,} more like this"
 
 
 def _table(idea: IdeaReport) -> Iterator[list[str]]:

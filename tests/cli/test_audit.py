@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from lab import Project, Said, Study, notes, scale, swap
 
-from harness.audit import reading
+from harness.audit import chat, reading
 
 from .conftest import listing
 
@@ -186,6 +187,25 @@ def test_a_run_that_changed_only_another_file_is_no_replicate_and_the_file_is_na
     assert share(idea.root, "changed only what no snapshot keeps") == (1, 3)
 
 
+def test_the_files_that_were_edited_are_counted_where_they_are_many(idea: Idea) -> None:
+    for run in range(3):
+        idea.run(run, {"loss": [1.0]}, "x = 1\n" if run else None)
+    edits = "".join(EDIT.format(file=f"part_{n}.py") for n in range(7))
+    idea.chat(EDIT.format(file="experiment.py"), idea.told(1), edits, idea.told(2))
+    (line,) = found(idea.root, "unsnapshotted")
+    assert line.endswith(": part_0.py, part_1.py, part_2.py, part_3.py, part_4.py and 2 more")
+
+
+def test_an_edit_that_leaves_the_snapshot_as_it_was_makes_no_new_code(idea: Idea) -> None:
+    idea.run(0, {"loss": [1.0]})
+    idea.run(1, {"loss": [0.9]}, "x = 1\n")
+    idea.run(2, {"loss": [0.9]}, "x = 1  # the same\n")
+    edit = EDIT.format(file="experiment.py")
+    idea.chat(edit, idea.told(1), edit, idea.told(2))
+    assert found(idea.root, "replicate") == ["runs 1 and 2 executed identical code and gave the same loss"]
+    assert found(idea.root, "unsnapshotted") == []
+
+
 def test_where_nothing_was_edited_before_the_first_run_it_repeated_the_baseline(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0]})
     idea.run(1, {"loss": [0.87]}, "x = 1\n")
@@ -213,6 +233,42 @@ def test_a_result_is_seen_by_its_prompt_or_by_a_number_only_it_has(idea: Idea) -
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), "the result was 0.234567891\n")
     assert found(idea.root, "unseen") == [f"the agent was never told the result of run {run}" for run in (3, 4)]
     assert share(idea.root, "were never told to the agent") == (2, 4)
+
+
+def test_a_result_is_not_seen_in_the_beginning_of_a_longer_number(idea: Idea) -> None:
+    idea.run(0, {"loss": [1.0]})
+    idea.run(1, {f"loss_{i}": [0.1234561 + i / 100] for i in range(20)}, "x = 1\n")
+    idea.chat(EDIT.format(file="experiment.py"), "a threshold of 0.123456178\n")
+    assert found(idea.root, "unseen") == ["the agent was never told the result of run 1"]
+    idea.chat(EDIT.format(file="experiment.py"), "the last of them is -0.3134561.\n")
+    assert found(idea.root, "unseen") == [], "any number of its own shows it"
+
+
+def test_several_chats_are_read_and_each_line_is_told_with_its_file(idea: Idea) -> None:
+    idea.run(0, {"loss": [1.0]})
+    idea.run(1, {"loss": [0.9]}, "x = 1\n")
+    idea.file("a_aider.txt", "one\n\ntwo\n")
+    idea.file("b_aider.txt", idea.told(1) + "\n#### Run timed out after 9 seconds\n")
+    lines = (idea.root / "b_aider.txt").read_text().split("\n")
+    (only,) = parsed(idea.root)["ideas"]
+    (item,) = (item for item in only["findings"] if item["kind"] == "failed launch")
+    assert (item["file"], item["run"]) == ("b_aider.txt", 2)
+    assert lines[item["line"] - 1] == "#### Run timed out after 9 seconds"
+
+
+def test_where_a_chat_could_not_be_read_nobody_knows_what_the_agent_was_told(idea: Idea) -> None:
+    idea.run(0, {"loss": [1.0]})
+    for run in (1, 2):
+        idea.run(run, {"loss": [0.9]}, "x = 1\n")
+    for number in range(8):
+        idea.file(f"{number}_aider.txt", idea.told(1) if number == 0 else "")
+    assert found(idea.root, "unseen") == ["the agent was never told the result of run 2"]
+    assert "doubt" not in found(idea.root, "replicate")[0]
+    idea.file("8_aider.txt", idea.told(2))
+    (only,) = parsed(idea.root)["ideas"]
+    assert only["skipped"] == ["only the first 8 of 9 files *_aider.txt were read"]
+    assert [run["seen"] for run in only["runs"]] == [None, True, None]
+    assert "(nothing tells whether other files changed)" in found(idea.root, "replicate")[0]
 
 
 TRACEBACK = [
@@ -248,8 +304,9 @@ def test_failed_launches_are_told_from_the_log_where_there_is_no_chat(idea: Idea
     ]
     idea.file("log.txt", "\n".join(TRACEBACK))
     assert found(idea.root, "failed launch") == ["a launch failed: a traceback: " + TRACEBACK[-1]]
-    idea.chat(idea.told(1))
-    assert found(idea.root, "failed launch") == [], "it may be a plot's"
+    for text in (idea.told(1), "nothing of note\n"):
+        idea.chat(text)
+        assert found(idea.root, "failed launch") == [], "it may be a plot's"
 
 
 def test_runs_without_a_result_and_gaps_between_runs_are_named(idea: Idea) -> None:
@@ -290,6 +347,35 @@ def test_means_and_errors_may_carry_a_suffix(idea: Idea) -> None:
     assert only["primary"] == "val_loss"
     assert said(idea.root, 1) == ["better"]
     assert "2 of 2 claimed standard errors are from no known formula" in found(idea.root, "numbers")[0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ('"means": {"loss": 1, "big": 1' + "0" * 400 + "}", "big of moons is no finite number"),
+        (f'"means": {{"loss": 1, "{"x" * 100}a": 1, "{"x" * 100}b": 2}}', "is there twice; the first was taken"),
+        (
+            '"means": {"loss": 1, "long": 6000}, "final_info_dict": {"long": [' + "1, " * 10_000 + "2]}",
+            "long of moons has 10,001 values per seed, more than 10,000",
+        ),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_left_out_and_said(idea: Idea, numbers: str, why: str) -> None:
+    idea.run(0, '{"moons": {' + numbers + "}}")
+    (only,) = parsed(idea.root)["ideas"]
+    (line,) = only["skipped"]
+    assert line.endswith(why)
+    assert only["findings"] == []
+
+
+def test_what_is_too_large_to_be_a_number_is_none_in_json(idea: Idea) -> None:
+    body = info({"loss": [5e-324, 5e-324, 1e-323]})
+    idea.run(0, {"moons": {**body["moons"], "stderrs": {"loss": 1e149}}})
+    for run in (1, 2):
+        idea.run(run, {"loss": [10.0**-run, 1.0, 2.0]}, "x = 1\n")
+    (only,) = parsed(idea.root)["ideas"]
+    assert [run["judgements"][0]["relative"] for run in only["runs"]] == [None] * 3
+    assert "inf" not in audited(idea.root).out
 
 
 @pytest.mark.parametrize(
@@ -471,12 +557,77 @@ def test_bounds_on_entries_ideas_runs_and_metrics_are_said(tmp_path: Path, monke
     monkeypatch.setattr(reading, "IDEAS", 2)
     monkeypatch.setattr(reading, "RUNS", 3)
     report = parsed(tmp_path / "r")
-    assert report["skipped"] == ["only the first 2 ideas were audited"]
+    assert report["skipped"] == ["only the first 2 of 3 ideas were audited"]
     assert [idea["skipped"] for idea in report["ideas"]] == [["only the first 3 of 4 runs were audited"]] * 2
     monkeypatch.setattr(reading, "METRICS", 4)
-    assert "more than 4 metrics or 50 datasets" in parsed(tmp_path / "r")["ideas"][0]["skipped"][1]
+    (idea,) = parsed(tmp_path / "r" / "a")["ideas"]
+    assert idea["skipped"][1] == "run_0/final_info.json: only the first 4 of 5 metrics were read"
+    assert said(tmp_path / "r" / "a", 1) == ["cannot tell"]
     monkeypatch.setattr(reading, "ENTRIES", 2)
-    assert any("more than 2 entries" in line for line in parsed(tmp_path / "r")["skipped"])
+    report = parsed(tmp_path / "r")
+    assert report["skipped"] == [".: only 2 of 3 entries were looked at"]
+    assert all(idea["skipped"][0] == f"{idea['name']}: only 2 of 4 entries were looked at" for idea in report["ideas"])
+
+
+def test_a_bound_on_datasets_is_said(idea: Idea, monkeypatch: pytest.MonkeyPatch) -> None:
+    idea.run(0, info({"loss": [1.0]}, "moons") | info({"loss": [1.0]}, "dino"))
+    monkeypatch.setattr(reading, "DATASETS", 1)
+    (only,) = parsed(idea.root)["ideas"]
+    assert only["skipped"] == ["run_0/final_info.json: only the first 1 of 2 datasets were read"]
+
+
+def test_folders_that_are_too_deep_are_said(tmp_path: Path) -> None:
+    Idea(tmp_path / "r" / "a").run(0, {"loss": [1.0]})
+    Idea(tmp_path / "r" / "b" / "c" / "d" / "e").run(0, {"loss": [1.0]})
+    assert parsed(tmp_path / "r")["skipped"] == ["b/c/d: 1 folder(s) in it, too deep to be looked at"]
+
+
+def test_events_beyond_the_bound_are_said_and_nothing_is_concluded_from_their_absence(
+    idea: Idea, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idea.run(0, {"loss": [1.0]})
+    for run in (1, 2):
+        idea.run(run, {"loss": [0.9]}, "x = 1\n")
+    idea.chat(EDIT.format(file="experiment.py"), idea.told(1), EDIT.format(file="other.py") * 2, idea.told(2))
+    idea.file("log.txt", "Run 3 failed with return code 1\n" * 4)
+    assert found(idea.root, "unsnapshotted") != []
+    monkeypatch.setattr(chat, "EVENTS", 3)
+    (only,) = parsed(idea.root)["ideas"]
+    lines = [
+        "*_aider.txt: only the first 3 of 5 events were read",
+        "log.txt: only the first 3 of 4 events were read",
+    ]
+    assert only["skipped"] == lines
+    assert [run["seen"] for run in only["runs"]] == [None, True, None]
+    assert "(nothing tells whether other files changed)" in found(idea.root, "replicate")[0]
+    assert len(found(idea.root, "failed launch")) == 3
+    page = tmp_path / "page.html"
+    out = audited(idea.root, "--html", str(page)).out
+    assert all(f"  left out: {line}\n" in out and f"left out: {line}<" in page.read_text() for line in lines)
+
+
+def test_bounds_on_the_search_for_claims_are_said_and_are_no_claims(idea: Idea) -> None:
+    for run in range(21):
+        idea.run(run, {f"loss_{i}": [1.0] * 101 for i in range(61)} if run == 0 else {"loss_0": [1.0]})
+    idea.file("notes.txt", "The loss_0 was 0.77.\n" * 20_001 + "x" * 20_001)
+    (only,) = parsed(idea.root)["ideas"]
+    assert [line for line in only["skipped"] if line.startswith("notes.txt: ")] == [
+        "notes.txt: of 20,002 lines only the first 20,000 were looked at for claims",
+        "notes.txt: of 20,001 characters of one line only the first 20,000 were looked at for claims",
+        "notes.txt: of 61 metrics only the first 60 were looked at for claims",
+        "notes.txt: of 21 runs to compare with each other only the first 20 were looked at for claims",
+        "notes.txt: of 101 values per seed only the first 100 were looked at for claims",
+        "notes.txt: only the first 200 claims are listed",
+    ]
+    assert len(found(idea.root, "claim")) == 200
+
+
+def test_a_long_line_in_a_chat_takes_no_long_time(idea: Idea) -> None:
+    idea.run(0, {"loss": [1.0]})
+    idea.chat(EDIT.format(file="x" + " " * 100_000 + "y"))
+    started = time.monotonic()
+    audited(idea.root)
+    assert time.monotonic() - started < 10
 
 
 def test_text_that_is_not_utf8_is_read_and_said(idea: Idea) -> None:
@@ -503,6 +654,26 @@ def test_escapes_and_markup_in_names_and_texts_do_no_harm(idea: Idea, tmp_path: 
     assert "<script" not in html
     assert "<b>\x1b" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_names_of_edited_files_are_tamed(idea: Idea) -> None:
+    for run in range(3):
+        idea.run(run, {"loss": [1.0]}, "x = 1\n" if run else None)
+    evil = EDIT.format(file=f"{EVIL[:-1]}\u202e.py")
+    idea.chat(EDIT.format(file="experiment.py"), idea.told(1), evil, idea.told(2))
+    assert found(idea.root, "unsnapshotted") == [
+        "run 2 differs from run 1 only in what no snapshot keeps: ?]0;owned??[2J<script>alert(1)</script>?31m?.py"
+    ]
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"50%|x|", "50%|x|"), (b"caf\xe9", "caf?"), (b"a\nb", "a b")])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: bytes, shown: str) -> None:
+    root = tmp_path / os.fsdecode(name)
+    Idea(root).run(0, {"": [1.0]})
+    page = tmp_path / "page.html"
+    (only,) = parsed(root, "--html", str(page))["ideas"]
+    assert (only["name"], only["primary"], len(only["runs"][0]["judgements"])) == (shown, "?", 1)
+    assert f"<h2>{shown}</h2>" in page.read_text()
 
 
 def test_the_page_is_self_contained(ours: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ KNOWN = Known(
     verdicts={run: {"left": word} for run, word in WORDS.items()},
     primary="val_loss",
     goals={"val_loss": "min", "accuracy": "max"},
-    others={"": frozenset({0.0317})},
+    others={"val_loss": frozenset({0.0317})},
 )
 
 
@@ -40,7 +40,7 @@ def said(text: str, known: Known = KNOWN) -> list[str]:
         "The loss fell by 0.1.",
         "Accuracy rose to 91%, a gain of 10 points.",
         "The loss is about 0.4.",
-        "The loss (p = 0.0317) fell.",
+        "The loss (p = 0.002) fell by 0.0317 on fresh seeds.",
         "| run | val_loss | lr |\n|---|---|---|\n| 1 | 0.42 | 0.77 |",
     ],
 )
@@ -64,6 +64,37 @@ def test_a_number_that_nothing_gave_is_listed_with_its_line(text: str, number: s
     (finding,) = unsupported(text, KNOWN)
     assert finding.message.startswith(f"{number} is no recorded value")
     assert finding.line == 1 + next(i for i, line in enumerate(text.split("\n")) if number in line)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("We achieve a 77 % reduction in loss.", "77 %"),
+        ("The loss fell in run 1. It is 0.37 now.", "0.37"),
+        ("Loss 0.52 -> 0.37 on seeds 0-2.", "0.37"),
+        ("| metric | run 1 |\n|---|---|\n| lr | 0.0123 |\n| val_loss | 0.47 ± 0.02 |", "0.47"),
+    ],
+)
+def test_a_metric_may_be_named_behind_its_value_a_sentence_before_it_or_by_the_row(text: str, number: str) -> None:
+    (finding,) = unsupported(text, KNOWN)
+    assert finding.message.startswith(f"{number} is no recorded value of val_loss")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The loss of 0.42 needed a dropout of 0.37; with 0.37 dropout the loss fell by 19 %.",
+        "lr=0.0123 loss=0.42; at lr 0.0123, loss was 0.42.",
+        "| change | val_loss | p |\n|---|---|---|\n| loss weight 0.37 | 0.42 (lr 0.37) | 0.37 |",
+        "The loss is 1.7 to 2.5 times that of run 3, 0.7x run 3's, in 37 of 50 cells.",
+        "The loss fell by 0.1 (95 % CI [-0.13, -0.07]).",
+        "val_loss stayed < 0.77, and > 0.37 throughout.",
+        "With a longer warm-up the loss could be 0.37. Lee et al. (2022) report a loss of 0.37. In 2022 it was new.",
+        "We aim for a loss of 0.37; the smoke test printed loss=2.37.",
+    ],
+)
+def test_any_other_word_between_a_metric_and_a_number_parts_them(text: str) -> None:
+    assert said(text) == []
 
 
 @pytest.mark.parametrize(
@@ -122,6 +153,10 @@ def test_words_of_praise_must_agree_with_the_verdict(text: str, word: str) -> No
         "## Run 2\nLower loss values indicate better performance.",
         "## Run 2\nNo improvement in loss was seen.",
         "The idea is to improve performance.",
+        "## Run 2: Improved loss weighting",
+        "## Run 2\nRun 3 was better. The loss is better than expected. It is worse than in the previous run.",
+        "## Run 2\nThe loss improved slightly, which is inconclusive. The loss looks better, but is unconfirmed.",
+        "Compared to run 3, run 1 improved the loss. Run 1 outperformed run 3.",
     ],
 )
 def test_what_the_verdict_says_and_what_is_only_wished_for_is_left_alone(text: str) -> None:
@@ -137,6 +172,7 @@ def test_praise_against_another_run_must_at_least_go_the_right_way() -> None:
     assert said("## Run 2\nThe loss improved compared to Run 3.") == []
     (line,) = said("## Run 2\nThe loss improved compared to Run 1.")
     assert line.endswith("but val_loss on left went from 0.42 to 0.53 (run 1 to run 2)")
+    assert said("Compared to run 1, run 2 improved the loss.") == [line.replace("2: ", "1: ")]
 
 
 def test_praise_of_one_value_cannot_be_told_from_noise() -> None:

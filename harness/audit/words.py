@@ -1,0 +1,18 @@
+"""Names and texts from outside, fit to be printed anywhere. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def tame(text: str, limit: int = 300) -> str:
+    """One line, never empty, of characters that can be seen; "…" stands for what is beyond the limit."""
+    line = " ".join(text.split())
+    shown = line if len(line) <= limit else line[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else "?" for c in shown) or "?"
+
+
+def listing(names: Sequence[str], limit: int = 1000) -> str:
+    """ "a, b and c", or "a, b and 7 more"."""
+    shown = names if len(names) <= limit else [*names[:limit], f"{len(names) - limit:,} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
