@@ -24,6 +24,7 @@ from harness.events import (
 from harness.excerpt import clean
 from harness.history import History
 from harness.prompts import number
+from harness.records import Comparison
 
 BAR = 24
 GOOD, BAD, PLAIN, DIM = "green", "red", "default", "dim"
@@ -99,11 +100,7 @@ def _checked(event: EditChecked) -> tuple[str, str] | None:
 def _recorded(event: Recorded, history: History) -> tuple[str, str] | None:
     if event.run is None or not event.comparisons:
         return None
-    word = history.words().get(event.run, "–")
-    primary = [
-        f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
-    ]
-    return f"  run {event.run}: {'; '.join(primary)}: {word}", VERDICT_STYLE.get(word, PLAIN)
+    return _judged(f"run {event.run}", event.run, event.comparisons, history)
 
 
 def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]:
@@ -112,11 +109,22 @@ def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]
         return f"  {what} on fresh seeds: {event.outcome}: {plain(event.message)}", BAD
     if not event.run:
         return f"  the baseline on fresh seeds {_span(event.seeds)}: {duration(event.seconds)}", PLAIN
-    word = history.words()[event.run]
-    primary = [
-        f"{c.metric} {number(c.mean)}, baseline {number(c.baseline_mean)}" for c in event.comparisons if c.primary
+    return _judged(f"run {event.run} on fresh seeds", event.run, event.comparisons, history)
+
+
+def _judged(what: str, run: int, comparisons: tuple[Comparison, ...], history: History) -> tuple[str, str]:
+    """The primary metric on every dataset with its verdict; of several datasets, the inconclusive ones are counted."""
+    verdicts = history.verdicts()[run]
+    primary = [c for c in comparisons if c.primary and c.dataset in verdicts]
+    told = [c for c in primary if len(primary) == 1 or verdicts[c.dataset][0] != "inconclusive"]
+    parts = [
+        f"{c.metric}{f' on {plain(c.dataset)}' if len(primary) > 1 else ''} {number(c.mean)}, "
+        f"baseline {number(c.baseline_mean)}: {verdicts[c.dataset][0]}"
+        for c in told
     ]
-    return f"  run {event.run} on fresh seeds: {'; '.join(primary)}: {word}", VERDICT_STYLE.get(word, PLAIN)
+    if others := len(primary) - len(told):
+        parts.append(f"{primary[0].metric} on {others}{' other' if told else ''} dataset(s): inconclusive")
+    return f"  {what}: {'; '.join(parts)}", VERDICT_STYLE.get(history.words()[run], PLAIN)
 
 
 def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
