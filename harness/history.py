@@ -26,7 +26,7 @@ from harness.events import (
     TurnEnded,
     TurnStarted,
 )
-from harness.metrics import mean
+from harness.metrics import disagreements, mean
 from harness.records import Comparison, Usage
 
 Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
@@ -79,6 +79,11 @@ class Run:
         """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
         gains = [(-c.effect if c.goal == "min" else c.effect) / (abs(c.baseline_mean) or 1.0) for c in self.primary]
         return mean(tuple(gains)) if gains else float("-inf")
+
+    @property
+    def disagreements(self) -> list[str]:
+        """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
+        return disagreements(self.measured.reported, self.measured.scores) if self.measured else []
 
     @property
     def outcome(self) -> str:

@@ -32,6 +32,8 @@ def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
         _print_table(out, rows)
     else:
         _print_blocks(out, rows)
+    for sentence in words.disagreements(history):
+        out.print(Text(sentence, style="bold red"), soft_wrap=True)
     tried = sum(p is not None for of_run in history.screened().values() for _, p in of_run.values())
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"

@@ -128,7 +128,6 @@ def show(study: StudyName, as_json: Json = False) -> None:
     from harness.cli import words
     from harness.events import AttemptLaunched
     from harness.history import History
-    from harness.metrics import disagreements
 
     out, state = console(), History([])
     for event in events:
@@ -150,12 +149,8 @@ def show(study: StudyName, as_json: Json = False) -> None:
     out.print()
     for key, value in facts.items():
         out.print(Text(f"{key + ':':9}{value}"))
-    for run in state.measured:
-        assert run.measured is not None
-        for sentence in disagreements(run.measured.reported, run.measured.scores):
-            out.print(
-                Text(f"run {run.number}: reported and verified differ: {words.plain(sentence)}", style="bold red")
-            )
+    for sentence in words.disagreements(state):
+        out.print(Text(sentence, style="bold red"), soft_wrap=True)
     for claim in _unsupported(paths, state):
         out.print(Text(f"not supported by the results: {claim}", style="yellow"), soft_wrap=True)
 
@@ -255,5 +250,6 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "commit": run.recorded.commit if run.recorded else None,
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
+        "reported_differs": run.disagreements,
         "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
     }

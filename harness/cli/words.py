@@ -127,6 +127,15 @@ def _judged(what: str, run: int, comparisons: tuple[Comparison, ...], history: H
     return f"  {what}: {'; '.join(parts)}", VERDICT_STYLE.get(history.words()[run], PLAIN)
 
 
+def disagreements(history: History) -> list[str]:
+    """Where experiments reported other values than the evaluator found, a line each."""
+    return [
+        f"run {run.number}: reported and verified differ: {plain(sentence)}"
+        for run in history.measured
+        for sentence in run.disagreements
+    ]
+
+
 def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
     """Best so far of a study and its control, run by run, and their difference at equal cost."""
     values = [point.best for point in (*study, *control)]

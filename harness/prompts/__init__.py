@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.budget import Left
 from harness.history import History
-from harness.metrics import deviation, disagreements, mean
+from harness.metrics import deviation, mean
 from harness.records import Scores
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 
 
 def _news(history: History) -> dict[str, Any]:
-    return {"news": history.news, "runs": history.runs, "verdicts": history.verdicts(), "disagreements": disagreements}
+    return {"news": history.news, "runs": history.runs, "verdicts": history.verdicts()}
 
 
 def rows(scores: Scores) -> list[dict[str, Any]]:

@@ -208,3 +208,11 @@ def test_a_claim_far_from_the_verified_value_is_told_with_both() -> None:
     (sentence,) = metrics.disagreements(claimed, verified)
     assert sentence == "loss on toy: reported 0.1, verified 1"
     assert metrics.disagreements(verified, verified) == []
+
+
+def test_an_estimate_on_other_samples_that_errs_both_ways_is_no_claim() -> None:
+    verified = {"toy": {"dead": (0.0, 0.05, 0.0, 0.0, 0.0), "loss": (0.9, 1.0, 1.1, 1.0, 1.2)}}
+    honest = {"toy": {"dead": (0.05, 0.0, 0.05, 0.0, 0.0), "loss": (0.8, 1.1, 1.3, 0.9, 1.4)}}
+    assert metrics.disagreements(honest, verified) == []
+    always_less = {"toy": {"loss": tuple(0.9 * value for value in verified["toy"]["loss"])}}
+    assert len(metrics.disagreements(always_less, verified)) == 1
