@@ -23,7 +23,14 @@ POWER = 0.8
 DRAWS = 4_000
 
 Verdict = Literal[
-    "better", "promising, unconfirmed", "not confirmed", "worse", "inconclusive", "cannot tell", "replicate"
+    "better",
+    "promising, unconfirmed",
+    "not confirmed",
+    "worse",
+    "inconclusive",
+    "unchanged",
+    "cannot tell",
+    "replicate",
 ]
 
 
@@ -149,6 +156,8 @@ def screening(comparison: Comparison, adjusted_p: float | None) -> Verdict:
     A run whose interval excludes zero on the good side is worth confirming. It need not pass the correction for that,
     since it is the confirmation, one test on values that played no part in the choice, that controls the error rate.
     """
+    if comparison.unchanged:
+        return "unchanged"
     word = verdict(comparison, adjusted_p)
     return "promising, unconfirmed" if word == "better" or looks_better(comparison) else word
 

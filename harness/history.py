@@ -330,9 +330,10 @@ class History:
         )
 
     def words(self) -> dict[int, str]:
-        """run → one word: its verdict where that is the same over all datasets, else "mixed"."""
+        """run → one word: its verdict where that is the same over all datasets it changes, else "mixed"."""
         found = {run: {word for word, _ in of_run.values()} for run, of_run in self.verdicts().items()}
-        return {run: words.pop() if len(words) == 1 else "mixed" for run, words in found.items()}
+        changed = {run: words - {"unchanged"} or words for run, words in found.items()}
+        return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
 
     @property
     def machine_seconds(self) -> float:
@@ -346,10 +347,11 @@ class History:
 
 
 def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
-    """A verdict for each comparison, given its p value corrected over all of them by Holm's method."""
-    adjusted = iter(holm([c.p for _, c in compared if c.p is not None]))
+    """A verdict for each comparison, given its p value corrected by Holm's method over all that could be a result."""
+    tested = [c for _, c in compared if c.p is not None and not c.unchanged]
+    adjusted = dict(zip(map(id, tested), holm([c.p for c in tested if c.p is not None]), strict=True))
     found: Verdicts = {}
     for run, c in compared:
-        p = next(adjusted) if c.p is not None else None
+        p = adjusted.get(id(c))
         found.setdefault(run.number, {})[c.dataset] = (rule(c, p), p)
     return found

@@ -150,6 +150,12 @@ class Comparison(Record):
     """Smallest true effect that this many seeds would have shown with 80 % power at the corrected level."""
     note: str = ""
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether the values are the baseline's to the last digit, and vary: the change does not reach here."""
+        same_spread = bool(self.sd) and self.sd == self.baseline_sd and self.n == self.baseline_n
+        return self.effect == 0 and same_spread
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or the one before: beside it, then renamed."""

@@ -79,10 +79,13 @@ def _rows(history: History, every: bool) -> list[tuple[str, ...]]:
         if not run.comparisons:
             rows.append((name, "no result", "", "", "", "", "", run.outcome))
         for c in run.comparisons:
-            if c.primary or every:
+            if every or (c.primary and not (several and c.unchanged)):
                 word, p = verdicts[run.number][c.dataset] if c.primary else ("exploratory", None)
                 rows.append((name, *_cells(c, several), number(p) if c.primary else "", _seen(c), word))
                 name = ""
+        if several and not every and (same := [c for c in run.primary if c.unchanged]):
+            where = f"{words.plain(same[0].metric)} on {len(same)} dataset{'s' if len(same) > 1 else ''}"
+            rows.append((name, where, "the same values", "", "", "", "", "unchanged"))
         name = f"{run.number} fresh"
         for c in run.confirmed.comparisons if run.confirmed else ():
             judged = c.primary and c.dataset in fresh.get(run.number, {})

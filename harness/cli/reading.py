@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from harness.history import History, Run
     from harness.paths import ProjectPaths, StudyPaths
 
-BEST_FIRST = (*("better", "promising, unconfirmed", "mixed", "not confirmed", "inconclusive", "worse", "cannot tell"),)
+BEST_FIRST = (
+    *(
+        "better",
+        "promising, unconfirmed",
+        "mixed",
+        "not confirmed",
+        "inconclusive",
+        "unchanged",
+        "worse",
+        "cannot tell",
+    ),
+)
 StudyName = Annotated[str, typer.Argument(help="Name of a study, or a beginning or end that no other name has.")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from harness.curves import Point, differences
 from harness.events import (
@@ -113,17 +114,17 @@ def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]
 
 
 def _judged(what: str, run: int, comparisons: tuple[Comparison, ...], history: History) -> tuple[str, str]:
-    """The primary metric on every dataset with its verdict; of several datasets, the inconclusive ones are counted."""
-    verdicts = history.verdicts()[run]
+    """The primary metric on every dataset with its verdict; of several datasets, those without news are counted."""
+    verdicts = {dataset: word for dataset, (word, _) in history.verdicts()[run].items()}
     primary = [c for c in comparisons if c.primary and c.dataset in verdicts]
-    told = [c for c in primary if len(primary) == 1 or verdicts[c.dataset][0] != "inconclusive"]
+    told = [c for c in primary if len(primary) == 1 or verdicts[c.dataset] not in ("inconclusive", "unchanged")]
     parts = [
         f"{c.metric}{f' on {plain(c.dataset)}' if len(primary) > 1 else ''} {number(c.mean)}, "
-        f"baseline {number(c.baseline_mean)}: {verdicts[c.dataset][0]}"
+        f"baseline {number(c.baseline_mean)}: {verdicts[c.dataset]}"
         for c in told
     ]
-    if others := len(primary) - len(told):
-        parts.append(f"{primary[0].metric} on {others}{' other' if told else ''} dataset(s): inconclusive")
+    others = Counter(verdicts[c.dataset] for c in primary if c not in told)
+    parts += [f"{count} dataset{'s' if count > 1 else ''} {word}" for word, count in others.items()]
     return f"  {what}: {'; '.join(parts)}", VERDICT_STYLE.get(history.words()[run], PLAIN)
 
 

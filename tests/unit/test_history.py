@@ -8,8 +8,10 @@ from harness.compare import holm
 from harness.events import ConfirmationAsked
 from harness.records import Budget, Finding
 
+from .conftest import BASELINE
+
 LINT = Finding(check="lint", message="F821 Undefined name", file="experiment.py", line=3)
-BETTER, SLIGHTLY, EQUAL = (0.1, 0.2, 0.15), (0.6, 0.7, 0.65), (1.0, 1.1, 0.9)
+BETTER, SLIGHTLY, EQUAL = (0.1, 0.2, 0.15), (0.6, 0.7, 0.65), (1.0, 1.12, 0.88)
 HIGHER = (1.4, 1.3, 1.35)
 PROMISING = "promising, unconfirmed"
 
@@ -240,3 +242,14 @@ def test_datasets_that_disagree_make_a_mixed_verdict(story) -> None:
     bad = s.comparison("loss", (5.0, 5.1, 5.2)).model_copy(update={"dataset": "other"})
     s.recorded(comparisons=(good, bad))
     assert s.history.words()[1] == "mixed"
+
+
+def test_a_dataset_that_the_change_does_not_reach_is_unchanged_and_not_corrected_for(story) -> None:
+    s = story().turn().checked().launched().ended(loss=BETTER)
+    good = s.comparison("loss", BETTER)
+    same = s.comparison("loss", BASELINE["toy"]["loss"])
+    s.recorded(comparisons=(good, *(same.model_copy(update={"dataset": f"other {n}"}) for n in range(9))))
+    verdicts = s.history.verdicts()[1]
+    assert verdicts["toy"][1] == good.p, "one comparison was tried, not ten"
+    assert {word for dataset, (word, _) in verdicts.items() if dataset != "toy"} == {"unchanged"}
+    assert s.history.words()[1] == verdicts["toy"][0], "not mixed"
