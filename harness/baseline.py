@@ -114,7 +114,7 @@ def of_study(begun: StudyStarted, pinned: Template) -> Baseline:
         template=begun.template,
         fingerprint=fingerprint(pinned),
         scores=begun.baseline,
-        reported={},
+        reported=begun.baseline_reported,
         seconds=0.0,
         machine=begun.baseline_machine,
         made_at=begun.at,

@@ -133,6 +133,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin 
         held_out=held_out,
         fingerprint=order.baseline.fingerprint.digest,
         baseline=order.baseline.scores,
+        baseline_reported=order.baseline.reported,
         baseline_machine=order.baseline.machine,
         sandbox=sandbox.name(),
     )

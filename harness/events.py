@@ -55,6 +55,8 @@ class StudyStarted(Event):
     fingerprint: str
     """Digest of the baseline's fingerprint."""
     baseline: Scores
+    baseline_reported: Scores = {}
+    """What the unmodified experiment said of itself."""
     baseline_machine: str
     sandbox: str
     """Name of the sandbox of the machine that the study began on, or "none"."""

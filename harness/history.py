@@ -81,11 +81,6 @@ class Run:
         return mean(tuple(gains)) if gains else float("-inf")
 
     @property
-    def disagreements(self) -> list[str]:
-        """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
-        return disagreements(self.measured.reported, self.measured.scores) if self.measured else []
-
-    @property
     def outcome(self) -> str:
         if self.recorded and self.recorded.abandoned:
             return "given up"
@@ -334,6 +329,13 @@ class History:
         found = {run: {word for word, _ in of_run.values()} for run, of_run in self.verdicts().items()}
         changed = {run: words - {"unchanged"} or words for run, words in found.items()}
         return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
+
+    def disagreements(self, run: Run) -> list[str]:
+        """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
+        if run.measured is None:
+            return []
+        usual = self.begun.baseline_reported, self.begun.baseline
+        return disagreements(run.measured.reported, run.measured.scores, usual)
 
     @property
     def machine_seconds(self) -> float:

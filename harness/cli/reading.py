@@ -261,6 +261,6 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "commit": run.recorded.commit if run.recorded else None,
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
-        "reported_differs": run.disagreements,
+        "reported_differs": history.disagreements(run),
         "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
     }

@@ -133,7 +133,7 @@ def disagreements(history: History) -> list[str]:
     return [
         f"run {run.number}: reported and verified differ: {plain(sentence)}"
         for run in history.measured
-        for sentence in run.disagreements
+        for sentence in history.disagreements(run)
     ]
 
 

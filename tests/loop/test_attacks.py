@@ -59,7 +59,7 @@ def test_a_result_that_was_not_earned_is_neither_counted_nor_hidden(project: Pro
     run = study.history.runs[1]
     assert run.measured is not None, study.said
     assert run.measured.scores[dataset]["loss"] == pytest.approx(baseline["loss"])
-    assert study.verdicts == {1: "inconclusive"}
+    assert study.verdicts == {1: "unchanged"}
     assert run.measured.reported[dataset]["loss"] == (0.0, 0.0, 0.0)
     assert "reported and verified differ: loss on numbers: reported 0, verified" in project.harness("show", "s").out
     assert "reported and verified differ: loss on numbers" in project.harness("compare", "s").out
@@ -86,7 +86,7 @@ def test_a_link_in_place_of_the_official_metrics_is_not_written_through(project:
     study = attacked(project, swap(SAVE, link))
 
     assert victim.read_text() == "mine"
-    assert study.verdicts == {1: "inconclusive"}
+    assert study.verdicts == {1: "unchanged"}
     assert not (study.paths.run(1) / "verified.json").is_symlink()
 
 

@@ -216,3 +216,10 @@ def test_an_estimate_on_other_samples_that_errs_both_ways_is_no_claim() -> None:
     assert metrics.disagreements(honest, verified) == []
     always_less = {"toy": {"loss": tuple(0.9 * value for value in verified["toy"]["loss"])}}
     assert len(metrics.disagreements(always_less, verified)) == 1
+
+
+def test_an_estimate_that_is_off_by_design_is_no_claim_until_it_is_off_further() -> None:
+    usual = {"toy": {"loss": (0.8, 0.81)}}, {"toy": {"loss": (1.0, 1.01)}}
+    verified = {"toy": {"loss": (0.5, 0.51)}}
+    assert metrics.disagreements({"toy": {"loss": (0.3, 0.31)}}, verified, usual) == []
+    assert len(metrics.disagreements({"toy": {"loss": (0.1, 0.11)}}, verified, usual)) == 1
