@@ -59,7 +59,7 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 
 
 def _news(history: History) -> dict[str, Any]:
-    return {"history": history, "verdicts": history.verdicts()}
+    return {"history": history, "screened": history.screened(), "verdicts": history.verdicts()}
 
 
 def rows(scores: Scores) -> list[dict[str, Any]]:

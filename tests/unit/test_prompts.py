@@ -11,6 +11,8 @@ from harness import budget, prompts
 from harness.manifest import Manifest
 from harness.records import Budget, Finding
 
+from .conftest import BASELINE
+
 GOOD = (0.1, 0.2, 0.15)
 MANIFEST = Manifest.model_validate(
     {
@@ -93,6 +95,15 @@ def test_a_result_is_told_beside_the_baseline_with_what_could_have_been_seen(sto
     assert "| exploratory |" in text
     assert "3 seeds could have shown a difference in loss of " in text
     assert "Left: 4 runs." in text
+
+
+def test_datasets_that_a_change_does_not_reach_are_told_in_one_line(story) -> None:
+    s = story().turn().checked().launched().ended(loss=GOOD)
+    same = s.comparison("loss", BASELINE["toy"]["loss"])
+    others = [same.model_copy(update={"dataset": dataset}) for dataset in ("left", "right")]
+    text = following(s.recorded(comparisons=(s.comparison("loss", GOOD), *others)))
+    assert "On left, right the values are the baseline's to the last digit" in text
+    assert "| toy | loss |" in text and "| left |" not in text
 
 
 def test_a_claim_that_differs_from_the_verified_value_is_told(story) -> None:
