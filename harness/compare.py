@@ -176,6 +176,12 @@ def is_gain(comparison: Comparison) -> bool:
     return comparison.effect != 0 and (comparison.effect < 0) == (comparison.goal == "min")
 
 
+def relative_gain(comparison: Comparison) -> float:
+    """How much better than the baseline, relative to it; below 0 it is worse."""
+    better = -comparison.effect if comparison.goal == "min" else comparison.effect
+    return better / (abs(comparison.baseline_mean) or 1.0)
+
+
 def pooled(first: Scores, second: Scores) -> Scores:
     """The values of both, of what both have."""
     return {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.compare import Verdict, confirmation, holm, looks_better, screening
+from harness.compare import Verdict, confirmation, holm, looks_better, relative_gain, screening
 from harness.events import (
     AnyEvent,
     AttemptEnded,
@@ -77,8 +77,12 @@ class Run:
     @property
     def gain(self) -> float:
         """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
-        gains = [(-c.effect if c.goal == "min" else c.effect) / (abs(c.baseline_mean) or 1.0) for c in self.primary]
-        return mean(tuple(gains)) if gains else float("-inf")
+        return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
+
+    @property
+    def promise(self) -> float:
+        """The gains on the datasets on which it looks better, together: elsewhere they are noise."""
+        return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
 
     @property
     def outcome(self) -> str:
@@ -259,7 +263,7 @@ class History:
     def candidate(self) -> Run | None:
         """The run that is to be confirmed next: the best of those that look better and have not been tried."""
         left = [run for run in self.measured if run.promising and run.confirmed is None]
-        return max(left, key=lambda run: run.gain, default=None)
+        return max(left, key=lambda run: run.promise, default=None)
 
     def _clock(self, event: AnyEvent) -> None:
         if self._last_at is not None and not isinstance(event, StudyResumed):

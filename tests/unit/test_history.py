@@ -253,3 +253,13 @@ def test_a_dataset_that_the_change_does_not_reach_is_unchanged_and_not_corrected
     assert verdicts["toy"][1] == good.p, "one comparison was tried, not ten"
     assert {word for dataset, (word, _) in verdicts.items() if dataset != "toy"} == {"unchanged"}
     assert s.history.words()[1] == verdicts["toy"][0], "not mixed"
+
+
+def test_the_candidate_is_chosen_by_what_looks_better_and_not_by_noise_elsewhere(story) -> None:
+    s = story()
+    for loss, elsewhere in ((BETTER, (2.0, 0.5, 1.4)), (SLIGHTLY, (0.1, 1.9, 0.2))):
+        s.turn().checked().launched().ended(loss=loss)
+        noise = s.comparison("loss", elsewhere).model_copy(update={"dataset": "other"})
+        s.recorded(comparisons=(s.comparison("loss", loss), noise))
+    assert all(run.promising_on == {"toy"} for run in s.history.measured)
+    assert s.history.candidate.number == 1
