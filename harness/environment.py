@@ -24,6 +24,8 @@ from harness.template import Template, digest_of, digest_of_file
 
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""
+ASSETS, HELD_OUT = "HARNESS_ASSETS", "HARNESS_HELD_OUT"
+"""Variables that name the folders of what `prepare` fetched: to every script; to evaluators alone."""
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r")
 
 
@@ -33,9 +35,9 @@ class Environment:
 
     python: str = sys.executable
     assets: str = ""
-    """Folder with what `prepare` fetched, given to every script as HARNESS_ASSETS; empty when there is none."""
+    """Folder with what `prepare` fetched, given to every script; empty when there is none."""
     held_out: str = ""
-    """Folder with what `prepare` fetched for evaluators alone: they get it as HARNESS_HELD_OUT."""
+    """Folder with what `prepare` fetched for evaluators alone; empty when there is none."""
     readable: tuple[str, ...] = ()
     """Folders of packages that a sandboxed job must see besides the interpreter's own."""
 

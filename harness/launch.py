@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from harness import excerpt, lock, metrics, process, sandbox
-from harness.environment import Environment
+from harness.environment import ASSETS, HELD_OUT, Environment
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
 from harness.executors import Executor
@@ -169,7 +169,7 @@ class Launcher:
     ) -> Job:
         """A job of this template; one that judges what a run saved in `judged` is given the held-out data too."""
         spec, environment = self.template.manifest.run, self.environment
-        given = {"HARNESS_ASSETS": environment.assets, "HARNESS_HELD_OUT": environment.held_out if judged else ""}
+        given = {ASSETS: environment.assets, HELD_OUT: environment.held_out if judged else ""}
         given = {variable: folder for variable, folder in given.items() if folder}
         ours = {
             "HARNESS_SEEDS": ",".join(map(str, self.seeds or spec.seeds)),

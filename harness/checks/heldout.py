@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.environment import HELD_OUT
 from harness.records import Finding
 from harness.workspace import Workspace
-
-VARIABLE = "HARNESS_HELD_OUT"
-"""Names the folder of prepared held-out data to evaluators."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class HeldOutCheck:
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         template, root = workspace.template, workspace.root
-        names = {VARIABLE, *template.held_out}
+        names = {HELD_OUT, *template.held_out}
         own = [p for p in workspace.executed_files() if p not in template.protected and p.endswith(".py")]
         return tuple(
             Finding(
