@@ -354,10 +354,9 @@ class History:
 
 def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
     """A verdict for each comparison, given its p value corrected by Holm's method over all that could be a result."""
-    tested = [c for _, c in compared if c.p is not None and not c.unchanged]
-    adjusted = dict(zip(map(id, tested), holm([c.p for c in tested if c.p is not None]), strict=True))
+    adjusted = iter(holm([c.p for _, c in compared if c.p is not None and not c.unchanged]))
     found: Verdicts = {}
     for run, c in compared:
-        p = adjusted.get(id(c))
+        p = next(adjusted) if c.p is not None and not c.unchanged else None
         found.setdefault(run.number, {})[c.dataset] = (rule(c, p), p)
     return found

@@ -14,16 +14,14 @@ if TYPE_CHECKING:
     from harness.paths import ProjectPaths, StudyPaths
 
 BEST_FIRST = (
-    *(
-        "better",
-        "promising, unconfirmed",
-        "mixed",
-        "not confirmed",
-        "inconclusive",
-        "unchanged",
-        "worse",
-        "cannot tell",
-    ),
+    "better",
+    "promising, unconfirmed",
+    "mixed",
+    "not confirmed",
+    "inconclusive",
+    "unchanged",
+    "worse",
+    "cannot tell",
 )
 StudyName = Annotated[str, typer.Argument(help="Name of a study, or a beginning or end that no other name has.")]
 

@@ -6,6 +6,7 @@ Layer 1: pure. An undefined name in a template is an error, never an empty strin
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.budget import Left
 from harness.history import History
 from harness.metrics import deviation, mean
-from harness.records import Scores
+from harness.records import Comparison, Scores
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,7 +60,15 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 
 
 def _news(history: History) -> dict[str, Any]:
-    return {"history": history, "screened": history.screened(), "verdicts": history.verdicts()}
+    verdicts = {"screened": history.screened(), "verdicts": history.verdicts()}
+    return {"history": history, "unreached": unreached, **verdicts}
+
+
+def unreached(comparisons: Sequence[Comparison]) -> list[str]:
+    """Datasets on which a run's primary metric is unchanged, unless all are: nobody needs to read their numbers."""
+    primary = [c for c in comparisons if c.primary]
+    unchanged = [c.dataset for c in primary if c.unchanged]
+    return unchanged if len(unchanged) < len(primary) else []
 
 
 def rows(scores: Scores) -> list[dict[str, Any]]:

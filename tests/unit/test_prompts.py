@@ -104,6 +104,8 @@ def test_datasets_that_a_change_does_not_reach_are_told_in_one_line(story) -> No
     text = following(s.recorded(comparisons=(s.comparison("loss", GOOD), *others)))
     assert "On left, right the values are the baseline's to the last digit" in text
     assert "| toy | loss |" in text and "| left |" not in text
+    nothing = story().turn().checked().launched().ended(loss=GOOD).recorded(comparisons=(same,))
+    assert "| toy | loss |" in following(nothing), "what changed nothing anywhere is told in numbers"
 
 
 def test_a_claim_that_differs_from_the_verified_value_is_told(story) -> None:
