@@ -111,16 +111,10 @@ def _prepare(template: Template, folder: Path, made: Environment, say: Say) -> N
     template.pin(code)
     for place in filter(None, (made.assets, made.held_out)):
         Path(place).mkdir(exist_ok=True)
-    places = {"{assets}": made.assets, "{held_out}": made.held_out}
-    first, *rest = (_filled(part, places) for part in template.manifest.run.prepare)
+    command = template.manifest.run.prepare
+    first, *rest = (part.replace("{assets}", made.assets).replace("{held_out}", made.held_out) for part in command)
     _follow([made.python if first == "python" else first, *rest], folder, say, cwd=code)
     shutil.rmtree(code)
-
-
-def _filled(part: str, places: dict[str, str]) -> str:
-    for mark, place in places.items():
-        part = part.replace(mark, place)
-    return part
 
 
 def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) -> None:
