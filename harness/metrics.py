@@ -19,6 +19,8 @@ from harness.errors import MetricsError
 from harness.excerpt import printable
 from harness.records import Scores
 
+TOLERANCE, USUAL, ROUNDING = 0.05, 1.5, 1e-12
+"""How far a reported mean may be off: relative to the verified one, as a multiple of the baseline's, and absolutely."""
 LARGEST = 1e150
 """A metric beyond this is taken for what it is: a training that diverged."""
 EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
@@ -135,13 +137,11 @@ def standard_error(values: tuple[float, ...]) -> float | None:
     return None if spread is None else spread / math.sqrt(len(values))
 
 
-def disagreements(
-    reported: Scores, verified: Scores, usual: tuple[Scores, Scores] = ({}, {}), tolerance: float = 0.05
-) -> list[str]:
-    """Metrics whose reported mean is off by more than `tolerance` (relative), as sentences.
+def disagreements(reported: Scores, verified: Scores, usual: tuple[Scores, Scores] = ({}, {})) -> list[str]:
+    """Metrics whose reported mean is off by more than TOLERANCE, as sentences.
 
     An honest estimate is off too: now up and now down, or always in one way because it is made on other data. So a
-    difference counts only if it is also larger than the differences vary from seed to seed, and larger by half than
+    difference counts only if it is also larger than the differences vary from seed to seed, and more than USUAL times
     that of the unmodified template's own report.
 
     Args:
@@ -155,8 +155,8 @@ def disagreements(
                 continue
             off = _differences(claimed, values)
             by_design = mean(_differences(*(scores.get(dataset, {}).get(metric, ()) for scores in usual)) or (0.0,))
-            relative = tolerance * max(abs(mean(claimed)), abs(mean(values)))
-            if abs(mean(off)) > max(relative, deviation(off) or 0.0, 1.5 * abs(by_design), 1e-12):
+            relative = TOLERANCE * max(abs(mean(claimed)), abs(mean(values)))
+            if abs(mean(off)) > max(relative, deviation(off) or 0.0, USUAL * abs(by_design), ROUNDING):
                 found.append(f"{metric} on {dataset}: reported {mean(claimed):.6g}, verified {mean(values):.6g}")
     return found
 
