@@ -1,4 +1,4 @@
-"""What the tests of synthetic data share: the modules, as fixtures, and a generator of its own for each draw."""
+"""What tests of templates share: modules of synthetic data as fixtures, a generator of its own for each draw, SAEs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from types import ModuleType
 import pinned
 import pytest
 from torch import Generator
+
+HYPERPARAMETERS = {
+    "relu_l1": {"l1": 0.1},
+    "topk": {"k": 2},
+    "batch_topk": {"k": 1.5},
+    "jump_relu": {"target_l0": 1.5, "l0_penalty": 0.1, "bandwidth": 0.5},
+    "gated": {"l1": 0.1},
+    "matryoshka": {"k": 1.5, "prefixes": 3},
+    "hier_sae": {"k": 1.5, "n_coarse": 2},
+}
+"""What every architecture is made with, for two or three latents that fire."""
 
 
 def seeded(seed: int = 0) -> Generator:

@@ -11,15 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-HYPERPARAMETERS = {
-    "relu_l1": {"l1": 0.1},
-    "topk": {"k": 2},
-    "batch_topk": {"k": 1.5},
-    "jump_relu": {"target_l0": 1.5, "l0_penalty": 0.1, "bandwidth": 0.5},
-    "gated": {"l1": 0.1},
-    "matryoshka": {"k": 1.5, "prefixes": 3},
-    "hier_sae": {"k": 1.5, "n_coarse": 2},
-}
+from .conftest import HYPERPARAMETERS
+
 EACH = pytest.mark.parametrize("name", HYPERPARAMETERS)
 
 
