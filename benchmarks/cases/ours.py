@@ -19,7 +19,6 @@ from laws import (
     SAE_L1,
     SAE_LEARNING_RATE,
     SAE_P,
-    SAE_STEPS_PER_REPETITION,
     STEPS_PER_REPETITION,
     correlated_probabilities,
     correlation_matrix,
@@ -30,6 +29,9 @@ from laws import (
 )
 from torch import Tensor
 from worker import Case, serve
+
+SAE_CHUNK_STEPS = 20
+"""Steps whose batches are drawn together; few enough that they stay in the cache."""
 
 
 def tree_sampling(batch: int, tree: str, observed: int) -> Case:
@@ -111,7 +113,7 @@ def tms_tree(minibatches: str) -> Case:
 
 
 def sae_step(batch: int, n_seeds: int) -> Case:
-    """ReLU-L1 on independent features in as many dimensions: a fresh batch and a step, seeds side by side."""
+    """ReLU-L1 on independent features in as many dimensions: fresh batches and a step on each, seeds side by side."""
     from features import feature_directions
     from generators import ActivationGenerator
     from sae import ARCHITECTURES
@@ -131,14 +133,14 @@ def sae_step(batch: int, n_seeds: int) -> Case:
             sae.after_step()
 
     def observe() -> dict[str, np.ndarray]:
-        for _ in range(SAE_COMPARED_STEPS // SAE_STEPS_PER_REPETITION):
-            train(SAE_STEPS_PER_REPETITION)
+        for _ in range(SAE_COMPARED_STEPS // SAE_CHUNK_STEPS):
+            train(SAE_CHUNK_STEPS)
         x = data.sample(SAE_HELD_OUT) @ directions
         with torch.no_grad():
             xhat = sae.decode(sae.encode(x.expand(n_seeds, -1, -1)))
         return {"fvu": np.array([fvu(x, of_seed) for of_seed in xhat])}
 
-    return Case(lambda: train(SAE_STEPS_PER_REPETITION), observe, units=SAE_STEPS_PER_REPETITION * n_seeds)
+    return Case(lambda: train(SAE_CHUNK_STEPS), observe, units=SAE_CHUNK_STEPS * n_seeds)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
-from torch.nn.functional import normalize
+from torch.nn.functional import mse_loss, normalize
 
 Losses = dict[str, Tensor]
 """Term → its value per seed [S]. "total" is what is minimised, "mse" the squared error of the reconstruction."""
@@ -85,7 +85,7 @@ class SAE(Module):
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """(x - b_dec) W_enc + b_enc, [S, N, m]."""
-        bias = self.b_enc[:, None] - self.b_dec[:, None] @ self.W_enc
+        bias = torch.baddbmm(self.b_enc.unsqueeze(1), self.b_dec.unsqueeze(1), self.W_enc, alpha=-1)
         return torch.baddbmm(bias, x, self.W_enc)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class SAE(Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """xhat = z W_dec + b_dec, [S, N, d]."""
-        return torch.baddbmm(self.b_dec[:, None], z, self.W_dec)
+        return torch.baddbmm(self.b_dec.unsqueeze(1), z, self.W_dec)
 
     def loss(self, x: Tensor) -> Losses:
         """The loss on a training batch x [S, N, d]; what spans a batch, spans that of each seed."""
@@ -102,12 +102,12 @@ class SAE(Module):
 
     def error(self, x: Tensor, xhat: Tensor) -> Tensor:
         """Squared error ||x - xhat||^2, summed over inputs, mean over the batch: [S]."""
-        return (x - xhat).square().sum(dim=(1, 2)) / x.shape[1]
+        return mse_loss(xhat, x, reduction="none").sum(dim=(1, 2)) / x.shape[1]
 
     @torch.no_grad()
     def after_step(self) -> None:
         """To be called after each step of the optimiser: brings the rows of W_dec back to unit length."""
-        self.W_dec.copy_(normalize(self.W_dec, dim=2))
+        normalize(self.W_dec, dim=2, out=self.W_dec)
 
 
 class ReluL1(SAE):
@@ -127,7 +127,7 @@ class ReluL1(SAE):
     def loss(self, x: Tensor) -> Losses:
         z = self.encode(x)
         mse, sparsity = self.error(x, self.decode(z)), z.sum(dim=(1, 2)) / x.shape[1]
-        return {"total": mse + self.l1 * sparsity, "mse": mse, "l1": sparsity}
+        return {"total": mse.add(sparsity, alpha=self.l1), "mse": mse, "l1": sparsity}
 
 
 class TopK(SAE):
