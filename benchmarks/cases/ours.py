@@ -91,18 +91,16 @@ def k_active(rows: int, k: int, n_features: int, observed: int) -> Case:
 
 def tms_tree(minibatches: str) -> Case:
     """The whole sweep in one loop, from a start of its own in each repetition."""
-    import minibatches as streams
     from experiment import Config, train
 
-    stream = getattr(streams, minibatches)
-    cpu = torch.device("cpu")
+    law, cpu = "early_stopping", torch.device("cpu")
 
     def sweep() -> object:
-        return train(Config("early_stopping", tuple(tree_cells()), n_steps=STEPS_PER_REPETITION), [0], cpu, stream)
+        return train(Config(law, tuple(tree_cells()), minibatches, n_steps=STEPS_PER_REPETITION), [0], cpu)
 
     def observe() -> dict[str, np.ndarray]:
-        config = Config("early_stopping", COMPARED_CELLS, n_instances=COMPARED_INSTANCES, n_steps=COMPARED_STEPS)
-        stacks = train(config, COMPARED_SEEDS, cpu, stream)[0]
+        config = Config(law, COMPARED_CELLS, minibatches, n_instances=COMPARED_INSTANCES, n_steps=COMPARED_STEPS)
+        stacks = train(config, COMPARED_SEEDS, cpu)[0]
         losses = {}
         for depth, n_hidden in COMPARED_CELLS:
             w, b = (parameter[:, :, 0].reshape(-1, *parameter.shape[3:]) for parameter in stacks[depth])

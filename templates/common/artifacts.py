@@ -6,13 +6,14 @@ Protected, and standard library and numpy only, so that an evaluator that needs 
 import argparse
 import json
 import os
+import stat
 import sys
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
-from zipfile import BadZipFile, ZipFile
+from typing import Any, BinaryIO, TypeVar
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,9 @@ DEFAULT_SEEDS = "0,1,2"
 UNACCEPTABLE = 3
 """Exit status that tells the harness: the run saved something that cannot be evaluated."""
 LARGEST_FILE = 2**30
-"""Bytes that a saved file may have once unpacked."""
+"""Bytes that a saved file may have, as it lies and once unpacked."""
+LARGEST_JSON = 2**20
+"""The same for a saved JSON file."""
 
 
 class ArtifactError(Exception):
@@ -138,7 +141,7 @@ def scores_of(run_dir: Path) -> dict[str, dict[str, list[float]]]:
 
 
 def _per_seed(path: Path) -> dict[str, dict[str, list[float]]]:
-    return {dataset: body["final_info_dict"] for dataset, body in json.loads(path.read_text()).items()}
+    return {dataset: body["final_info_dict"] for dataset, body in load_json(path).items()}
 
 
 def load_runs(load: Callable[[Path], Run]) -> list[Run]:
@@ -148,9 +151,48 @@ def load_runs(load: Callable[[Path], Run]) -> list[Run]:
     for _, folder in sorted(numbered.items()):
         try:
             runs.append(load(folder))
-        except (OSError, KeyError, ValueError, TypeError, ArtifactError) as error:
+        except Exception as error:
             print(f"{folder.name}: skipped, {error}")
     return runs
+
+
+@contextmanager
+def blamed_on(name: str, trouble: str) -> Iterator[None]:
+    """Whatever goes wrong within is the fault of what the run saved under that name: ArtifactError, one line."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"{name}: {error}") from error
+    except Exception as error:
+        first_line = next(iter(str(error).splitlines()), "")
+        raise ArtifactError(f"{name}: {trouble}: {type(error).__name__} {first_line[:200]}") from error
+
+
+@contextmanager
+def saved_file(path: Path, most: int) -> Iterator[BinaryIO]:
+    """Open a file of at most `most` bytes that the run saved; whatever goes wrong until it is closed is its fault.
+
+    Raises:
+        ArtifactError: the file is missing, too large, a link, a pipe or a device, or cannot be read.
+    """
+    with blamed_on(path.name, "cannot be read"):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ArtifactError("is not a regular file")
+        if status.st_size > most:
+            raise ArtifactError(f"has {status.st_size:,} bytes, more than {most:,} are not read")
+        with path.open("rb") as file:
+            yield file
+
+
+def load_json(path: Path) -> Any:
+    """What a JSON file that the run saved says.
+
+    Raises:
+        ArtifactError: the file is missing, unreadable or too large.
+    """
+    with saved_file(path, LARGEST_JSON) as file:
+        return json.load(file)
 
 
 def load_arrays(
@@ -167,27 +209,25 @@ def load_arrays(
         ArtifactError: the file is missing, unreadable or too large, or a key, dtype, shape or value is wrong.
     """
     shapes = {**required, **(optional or {})}
-    try:
-        _refuse_large(path)
-        with np.load(path, allow_pickle=False) as saved:
+    with saved_file(path, LARGEST_FILE) as file:
+        _refuse_large(file)
+        with np.load(file, allow_pickle=False) as saved:
             keys = set(saved.files)
             if not set(required) <= keys <= set(shapes):
                 wanted = ", ".join(map(repr, required)) + (f" and optionally {', '.join(optional)}" if optional else "")
-                raise ArtifactError(f"{path.name}: expected the keys {wanted}, found {sorted(keys)[:20]}")
+                raise ArtifactError(f"expected the keys {wanted}, found {sorted(keys)[:20]}")
             arrays = {key: saved[key] for key in shapes if key in keys}
-    # TypeError: the file holds a bare .npy array, which is no context manager.
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile, zlib.error) as error:
-        raise ArtifactError(f"{path.name}: cannot be read as an npz of plain arrays: {error}") from error
-    for key, array in arrays.items():
-        _check(f"{path.name}: {key!r}", array, shapes[key])
+        for key, array in arrays.items():
+            _check(repr(key), array, shapes[key])
     return arrays
 
 
-def _refuse_large(path: Path) -> None:
-    with ZipFile(path) as archive:
+def _refuse_large(file: BinaryIO) -> None:
+    with ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > LARGEST_FILE:
-        raise ArtifactError(f"{path.name}: {size / 2**30:.1f} GiB unpacked, more than is read")
+        raise ArtifactError(f"{size / 2**30:.1f} GiB unpacked, more than is read")
+    file.seek(0)
 
 
 def _check(what: str, array: Array, shape: Shape) -> None:

@@ -12,10 +12,10 @@
 """
 
 import json
+import math
 import operator
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,52 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.nn import Module
 
-from artifacts import ArtifactError, load_arrays
+from artifacts import ArtifactError, blamed_on, load_arrays, load_json
 from sae import SAE
 
-LARGEST_GRAPH = 2**20
-"""Bytes of encoder.json."""
+CANNOT_BE_USED = "the saved encoder cannot be used"
 MOST_ELEMENTS = 256
 """Numbers that all intermediate results together may have, as a multiple of those in input, latents and constants."""
 CHUNK_ELEMENTS = 2**18
 """Inputs are encoded in chunks of this many numbers: rows times d + m."""
-PYTHON_OPERATORS = ("getitem", "add", "sub", "mul", "floordiv", "mod", "neg")
+SIZE_OPERATORS = ("add", "sub", "mul", "floordiv", "mod", "neg")
 """What a traced graph may do to sizes."""
 BESIDE_CORE = ("linalg_vector_norm",)
 """Operations that are not in the core set but as harmless."""
 NEVER = ("empty", "empty_strided", "as_strided", "nonzero", "_local_scalar_dense")
 """Core operations that read memory as it lies, or whose result has no shape before it is computed."""
 TORCH_CONSTANTS = torch.dtype | torch.layout | torch.memory_format
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The results of an operation that has several; only getitem takes them."""
+
+    parts: tuple[Tensor, ...]
+
+
+def _getitem(several: _Parts, index: int) -> Tensor:
+    return several.parts[index]
+
+
+def _on_sizes(name: str) -> Callable[..., int]:
+    """Python's operator of that name, on 64-bit integers and nothing else."""
+    compute = getattr(operator, name)
+
+    def checked(*sizes: int) -> int:
+        result: int = compute(*map(_size, sizes))
+        return _size(result)
+
+    return checked
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or abs(value) >= 2**63:
+        raise ValueError("a size must be an integer of 64 bits")
+    return value
+
+
+PYTHON_OPERATORS = {"getitem": _getitem, **{name: _on_sizes(name) for name in SIZE_OPERATORS}}
 
 
 class _Encoder(Module):
@@ -110,16 +140,19 @@ def _op_name(target: Any) -> str:
 def _operation(name: str) -> Callable[..., Any] | None:
     """The operation of that name; None if it is not one of those that a saved encoder may use."""
     if name in PYTHON_OPERATORS:
-        function: Callable[..., Any] = getattr(operator, name)
-        return function
+        return PYTHON_OPERATORS[name]
     namespace, packet, overload, *_ = [*name.split("."), "", ""]
     operation = getattr(getattr(torch.ops.aten, packet, None), overload, None)
     if namespace != "aten" or packet in NEVER or not isinstance(operation, OpOverload):
         return None
-    pure = (
-        torch.Tag.core in operation.tags or packet in BESIDE_CORE
-    ) and torch.Tag.nondeterministic_seeded not in operation.tags
-    return operation if pure and overload != "out" else None
+    known = torch.Tag.core in operation.tags or packet in BESIDE_CORE
+    impure = operation._schema.is_mutable or torch.Tag.nondeterministic_seeded in operation.tags
+    return operation if known and not impure else None
+
+
+def _takes_device(operation: Callable[..., Any]) -> bool:
+    """Whether an argument says on which device the operation's result lies."""
+    return isinstance(operation, OpOverload) and any(arg.name == "device" for arg in operation._schema.arguments)
 
 
 def _packed(value: Any) -> Any:
@@ -163,15 +196,16 @@ class _Graph:
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "_Graph":
         path = folder / "encoder.json"
-        if path.stat().st_size > LARGEST_GRAPH:
-            raise ArtifactError(f"{path.name}: more than {LARGEST_GRAPH / 2**20:g} MiB")
-        saved = json.loads(path.read_text())
+        saved = load_json(path)
         nodes = []
         for node in saved["nodes"]:
             operation = _operation(str(node["op"]))
             if operation is None:
                 raise ArtifactError(f"{path.name}: {node['op']!r:.80} is no operation that an encoder may use")
-            nodes.append((str(node["name"]), operation, list(node["args"]), dict(node["kwargs"])))
+            kwargs = dict(node["kwargs"])
+            if _takes_device(operation):  # it has no other say: on "meta", nothing may be allocated
+                kwargs["device"] = {"device": "input"}
+            nodes.append((str(node["name"]), operation, list(node["args"]), kwargs))
         wanted = saved["constants"]
         arrays = load_arrays(folder / "encoder.npz", {name: tuple(spec["shape"]) for name, spec in wanted.items()})
         constants = {
@@ -180,17 +214,19 @@ class _Graph:
         }
         return cls(nodes, constants, str(saved["input"]), str(saved["output"]))
 
-    def results(self, x: Tensor, constants: dict[str, Tensor]) -> dict[str, Any]:
-        """Every result by name, those of the input x [S, N, d] and the constants included."""
+    def results(self, x: Tensor, constants: dict[str, Tensor]) -> Iterator[tuple[str, Any]]:
+        """Every result and its name, as it is computed; the constants and the input x [S, N, d] come first."""
         results: dict[str, Any] = {**constants, self.input: x}
+        yield from results.items()
         for name, operation, args, kwargs in self.nodes:
             named = {key: _unpacked(arg, results, x.device) for key, arg in kwargs.items()}
-            results[name] = operation(*_unpacked(args, results, x.device), **named)
-        return results
+            result = operation(*_unpacked(args, results, x.device), **named)
+            results[name] = _Parts(tuple(result)) if isinstance(result, list | tuple) else result
+            yield name, results[name]
 
     def encode(self, x: Tensor, n_latents: int) -> Tensor:
         """z [S, N, m] for x [S, N, d]."""
-        z = self.results(x, self.constants)[self.output]
+        z = dict(self.results(x, self.constants))[self.output]
         _refuse_misshapen(z, x, n_latents)
         if not torch.isfinite(z).all():
             raise ArtifactError("the encoder's latents are not finite; the training diverged")
@@ -200,22 +236,25 @@ class _Graph:
     def refuse_large(self, x: Tensor, n_latents: int) -> None:
         """Raise ArtifactError if the results for an x of this shape take too much room; nothing is computed."""
         constants = {name: constant.to("meta") for name, constant in self.constants.items()}
-        results = self.results(x.to("meta"), constants)
-        _refuse_misshapen(results[self.output], x, n_latents)
-        n_elements = sum(part.numel() for part in _tensors(list(results.values())))
         most = MOST_ELEMENTS * (
             x.shape[0] * x.shape[1] * (x.shape[2] + n_latents) + sum(c.numel() for c in constants.values())
         )
-        if n_elements > most:
-            raise ArtifactError(
-                f"encoder.json: its results have {n_elements:.2g} numbers for {x.shape[1]} rows, {most:.2g} are allowed"
-            )
+        results, n_elements = {}, 0
+        for name, result in self.results(x.to("meta"), constants):
+            results[name] = result
+            n_elements += _n_elements(result)
+            if n_elements > most:
+                raise ArtifactError(
+                    f"encoder.json: its results have more than {most:.2g} numbers for {x.shape[1]} rows"
+                )
+        _refuse_misshapen(results[self.output], x, n_latents)
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in _tensors(item)]
-    return [value] if isinstance(value, Tensor) else []
+def _n_elements(result: Any) -> int:
+    """Numbers in a result; an axis of no length counts as one, because the result can be split along the others."""
+    if isinstance(result, _Parts):
+        return sum(map(_n_elements, result.parts))
+    return math.prod(max(1, length) for length in result.shape) if isinstance(result, Tensor) else 1
 
 
 def _refuse_misshapen(z: Any, x: Tensor, n_latents: int) -> None:
@@ -238,13 +277,18 @@ class SavedSAE:
         """z [S, N, m] of inputs x [S, N, d], float32.
 
         Raises:
-            ArtifactError: the graph does not compute such a z, a value is not finite, or a row depends on other rows.
+            ArtifactError: the graph does not compute such a z, its results are too large for so many rows, a value is
+                not finite, or a row depends on other rows.
         """
         n_latents, d_in = self.W_dec.shape[1:]
         rows = max(2, CHUNK_ELEMENTS // (d_in + n_latents))
-        with _blamed_on(self.name):
-            z = torch.cat([self.graph.encode(chunk, n_latents) for chunk in x.split(rows, dim=1)], dim=1)
+        with blamed_on(self.name, CANNOT_BE_USED):
             some = slice(1, 128, 2)
+            chunks = x.split(rows, dim=1)
+            # Results may grow faster than the number of rows, so that each number is tried before it is computed.
+            for part in {part.shape[1]: part for part in (*chunks, x[:, some])}.values():
+                self.graph.refuse_large(part, n_latents)
+            z = torch.cat([self.graph.encode(chunk, n_latents) for chunk in chunks], dim=1)
             alone = self.graph.encode(x[:, some], n_latents)
             differ = (alone - z[:, some]).abs().amax(dim=(0, 2)) > 1e-3 * z.abs().max()
             # One row may: matrix products of another size round differently, and a threshold may lie just there.
@@ -263,23 +307,9 @@ def load_sae(folder: Path, n_seeds: int, d_in: int, n_latents: int, device: torc
     Raises:
         ArtifactError: a file is missing, unreadable or too large, or holds another operation, shape, dtype or NaN.
     """
-    with _blamed_on(folder.name):
+    with blamed_on(folder.name, CANNOT_BE_USED):
         decoder = load_arrays(folder / "decoder.npz", {"W_dec": (n_seeds, n_latents, d_in), "b_dec": (n_seeds, d_in)})
         graph = _Graph.load(folder, torch.device(device))
         graph.refuse_large(torch.empty(n_seeds, 7, d_in), n_latents)
         w_dec, b_dec = (torch.from_numpy(decoder[key]).to(device) for key in ("W_dec", "b_dec"))
     return SavedSAE(folder.name, w_dec, b_dec, graph)
-
-
-@contextmanager
-def _blamed_on(name: str) -> Iterator[None]:
-    """Whatever goes wrong while a saved graph is read or run is that graph's fault."""
-    try:
-        yield
-    except ArtifactError as error:
-        raise ArtifactError(f"{name}: {error}") from error
-    except Exception as error:
-        first_line = next(iter(str(error).splitlines()), "")
-        raise ArtifactError(
-            f"{name}: the saved encoder cannot be used: {type(error).__name__} {first_line[:200]}"
-        ) from error

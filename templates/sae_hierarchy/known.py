@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from artifacts import Claim, check_known, verified
-from data import TREE, TRUE_L0, generator
+from data import TREES, TRUE_L0, generator
 from generators import HierarchicalDataGenerator
 
 N_SAMPLES = 100_000
@@ -32,7 +32,7 @@ def of_the_data() -> list[Claim]:
     """Firing probabilities, in the exact law and among samples."""
     claims = [Claim.near("20-feature tree, exact L0", TRUE_L0, generator(0).hierarchy.expected_l0, tolerance=1e-9)]
     for file, expected in PUBLISHED_TREES.items():
-        world = HierarchicalDataGenerator.from_file(TREE.parent / file)
+        world = HierarchicalDataGenerator.from_file(TREES / file)
         exact = np.array(world.hierarchy.probabilities)
         sampled = (world.sample(N_SAMPLES)[1] != 0).double().mean(dim=0).numpy()
         text = ", ".join(f"{p:g}" for p in expected)

@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from scipy.optimize import linear_sum_assignment
 
 import plot_data
 from artifacts import Array, load_runs, run_arguments, scores_of
-from data import TRUE_L0, generator
+from data import TOY, TRUE_L0, generator, variant_and_tree
 from sae_metrics import pareto_front
 
 LABELS = {"run_0": "baseline"}
@@ -58,8 +60,8 @@ class Run:
     """Variant → W_enc [d, m] of the first seed."""
     decoders: dict[str, Array]
     """Variant → W_dec [m, d] of the first seed."""
-    directions: Array
-    """The first seed's true directions V [n, d]."""
+    directions: dict[str, Array]
+    """Variant → the first seed's true directions V [n, d]."""
 
 
 def load_run(folder: Path) -> Run:
@@ -69,7 +71,8 @@ def load_run(folder: Path) -> Run:
     encoders = {variant: weights[variant][0] for variant in official}
     decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in official}
     label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
-    return Run(folder.name, label, official, dict(curves), encoders, decoders, weights["directions"][0])
+    directions = {variant: weights[f"directions@{variant_and_tree(variant)[1]}"][0] for variant in official}
+    return Run(folder.name, label, official, dict(curves), encoders, decoders, directions)
 
 
 def all_variants(runs: list[Run]) -> list[str]:
@@ -103,14 +106,7 @@ def plot_scores(runs: list[Run], out_dir: Path) -> None:
                 if not values:
                     continue
                 middle = v + (r - (len(runs) - 1) / 2) * width
-                ax.bar(
-                    middle,
-                    np.mean(values),
-                    0.92 * width,
-                    color=colour(r),
-                    alpha=0.75,
-                    label=run.label if v == 0 else None,
-                )
+                ax.bar(middle, np.mean(values), 0.92 * width, color=colour(r), alpha=0.75)
                 spread = middle + np.linspace(-0.25, 0.25, len(values)) * width
                 ax.scatter(spread, values, s=20, color="black", zorder=3, linewidths=0)
         ax.set_title(title, fontsize=18)
@@ -118,25 +114,30 @@ def plot_scores(runs: list[Run], out_dir: Path) -> None:
         ax.set_ylim(0, 1.05)
         tidy(ax)
         ax.tick_params(axis="x", labelsize=15)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    handles = [Patch(color=colour(r), alpha=0.75, label=run.label) for r, run in enumerate(runs)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
     figure.supxlabel("variant (bar: mean over seeds; dot: one seed)", fontsize=15)
     save(figure, out_dir / "scores.png")
 
 
 def plot_front(runs: list[Run], out_dir: Path) -> None:
-    """FVU against L0: a faint mark per seed, a full one for the mean, a line through each run's Pareto front."""
+    """FVU against L0 on the toy tree: a faint mark per seed, a full one for the mean, and each run's Pareto front."""
     figure, ax = plt.subplots(figsize=(11, 7.5), layout="constrained")
     variants = all_variants(runs)
+    named: set[str] = set()
     for r, run in enumerate(runs):
         marker = MARKERS[r % len(MARKERS)]
         means = []
         for variant, scores in run.scores.items():
+            if variant_and_tree(variant)[1] != TOY:
+                continue  # whose L0 is another
             l0, fvu = np.array(scores["l0"]), np.maximum(scores["fvu"], SMALLEST_FVU)
             means.append((l0.mean(), fvu.mean()))
             style = {"color": colour(variants.index(variant)), "marker": marker}
             ax.scatter(l0, fvu, s=35, alpha=0.35, linewidths=0, **style)
-            ax.scatter(*means[-1], s=170, edgecolors="black", zorder=3, label=variant if r == 0 else None, **style)
+            label = None if variant in named else variant
+            named.add(variant)
+            ax.scatter(*means[-1], s=170, edgecolors="black", zorder=3, label=label, **style)
         front = np.array(sorted(np.array(means)[pareto_front(torch.tensor(means)).numpy()].tolist()))
         line = {
             "linestyle": ("-", "--", ":", "-.")[r % 4],
@@ -170,15 +171,15 @@ def plot_curves(runs: list[Run], out_dir: Path) -> None:
             curve = run.curves[variant]
             steps = np.arange(1, len(curve) + 1) * CURVE_STEPS
             ax.fill_between(steps, curve.min(axis=1), curve.max(axis=1), color=colour(r), alpha=0.2, linewidth=0)
-            ax.plot(steps, curve.mean(axis=1), color=colour(r), linewidth=2, label=run.label)
+            ax.plot(steps, curve.mean(axis=1), color=colour(r), linewidth=2)
         ax.set_yscale("log")
         ax.set_ylim(bottom=SMALLEST_FVU)
         ax.set_title(variant, fontsize=17)
         tidy(ax)
     for ax in axes.flat[len(variants) :]:
         ax.set_axis_off()
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    handles = [Line2D([], [], color=colour(r), linewidth=2, label=run.label) for r, run in enumerate(runs)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
     figure.supxlabel("training step", fontsize=16)
     figure.supylabel(r"$\|x - \hat{x}\|^2$ per sample (band: all seeds)", fontsize=16)
     save(figure, out_dir / "training_curves.png")
@@ -207,15 +208,14 @@ def cosines_with(directions: Array, weights: Array) -> Array:
 
 def plot_directions(run: Run, out_dir: Path) -> None:
     """Two panels per variant: cosines of encoder and decoder with the true directions, in the decoder's best order."""
-    truth = run.directions
-    levels = generator(0).hierarchy.levels
-    names = {feature: name for level in levels for feature, name in zip(level.features, level.names, strict=True)}
     variants = list(run.decoders)
     rows = -(-len(variants) // 2)
     figure, axes = plt.subplots(rows, 4, figsize=(17, 4.35 * rows + 0.8), squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
     for v, variant in enumerate(variants):
+        truth = run.directions[variant]
+        names = plot_data.feature_names(generator(0, tree=variant_and_tree(variant)[1]).hierarchy)
         decoder = cosines_with(truth, run.decoders[variant])
         encoder = cosines_with(truth, run.encoders[variant].T)
         order = best_order(decoder)
@@ -224,7 +224,7 @@ def plot_directions(run: Run, out_dir: Path) -> None:
             ax.set_axis_on()
             image = ax.imshow(cosines[order], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
             ax.set_title(f"{variant}: {what}", fontsize=17)
-            ax.set_xticks(range(len(truth)), [names[f] for f in range(len(truth))], rotation=90, fontsize=12)
+            ax.set_xticks(range(len(truth)), names, rotation=90, fontsize=12)
             ax.set_yticks(range(len(order)), order, fontsize=12)
             ax.set_ylabel("latent" if side == 0 else "", fontsize=16)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=40)

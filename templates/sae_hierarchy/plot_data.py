@@ -23,10 +23,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from artifacts import run_arguments
+from data import PARAMETERS, TREES
 from generators import HierarchicalDataGenerator
+from hierarchy import Hierarchy
 
-TREES = Path(__file__).parent / "trees"
-CONFIGURATIONS = {"simple hierarchy": "simple_params.json", "exclusive groups": "exclusive_params.json"}
+CONFIGURATIONS = {"simple hierarchy": TREES / PARAMETERS["simple"], "exclusive groups": TREES / PARAMETERS["exclusive"]}
 N_SAMPLES = 10_000
 N_SHOWN = 50
 
@@ -50,20 +51,20 @@ class Sampled:
         unit = torch.nn.functional.normalize(self.generator.directions, dim=1)
         return unit @ unit.T
 
-    @property
-    def names(self) -> list[str]:
-        """Of the features in the order of their directions."""
-        named = {f: name for level in self.generator.hierarchy.levels for f, name in zip(*level[1:], strict=True)}
-        return [named[feature] for feature in sorted(named)]
+
+def feature_names(hierarchy: Hierarchy) -> list[str]:
+    """Names of the features in the order of their directions."""
+    named = {f: name for level in hierarchy.levels for f, name in zip(*level[1:], strict=True)}
+    return [named[feature] for feature in sorted(named)]
 
 
 def sampled() -> list[Sampled]:
     """Both configurations, the same samples every time."""
     found = []
     for title, file in CONFIGURATIONS.items():
-        generator = HierarchicalDataGenerator.from_file(TREES / file)
+        generator = HierarchicalDataGenerator.from_file(file)
         vectors, levels = generator.create_dataset(N_SAMPLES)
-        found.append(Sampled(title, json.loads((TREES / file).read_text()), generator, vectors, levels))
+        found.append(Sampled(title, json.loads(file.read_text()), generator, vectors, levels))
     return found
 
 
@@ -109,16 +110,16 @@ def draw_directions(configurations: list[Sampled], out_dir: Path) -> None:
         2, len(configurations), figsize=(15, 8.5), layout="constrained", gridspec_kw={"height_ratios": [2, 3]}
     )
     for each, (above, below) in zip(configurations, axes.T, strict=True):
-        directions = each.generator.directions
+        directions, names = each.generator.directions, feature_names(each.generator.hierarchy)
         limit = float(directions.abs().max())
         heatmap(figure, above, directions, "RdBu_r", (-limit, limit), "entry")
-        name_rows(above, each.names)
+        name_rows(above, names)
         above.set_title(f"{each.title}: directions", fontsize=17)
         above.set_xlabel("dimension of x", fontsize=14)
         above.set_ylabel("feature", fontsize=14)
         heatmap(figure, below, each.cosines, "RdBu_r", (-1, 1), "cosine")
-        name_rows(below, each.names)
-        below.set_xticks(range(len(each.names)), each.names)
+        name_rows(below, names)
+        below.set_xticks(range(len(names)), names)
         below.set_title("cosines between directions", fontsize=17)
         below.set_xlabel("feature", fontsize=14)
         below.set_ylabel("feature", fontsize=14)

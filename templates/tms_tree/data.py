@@ -23,6 +23,8 @@ DEPTHS = {"early_stopping": (1, 2, 3, 4, 5, 6), "full_depth": (1, 2, 3, 4, 5, 6)
 GOING_ON = {"early_stopping": 0.5, "full_depth": 1.0}
 """Probability that an active node above the last level has an active child."""
 N_HIDDEN = range(2, 11)
+DEEPEST_INDEPENDENT = 4
+"""Samples of independent features are packed into 32 bits; depth 5 would need 62."""
 ENUMERABLE = 14
 """Independent features up to this many are evaluated on all 2^n inputs, more on a held-out sample."""
 HELD_OUT_SAMPLES = 2**19
@@ -112,7 +114,12 @@ def sample_codes(rng: Generator, depth: int, shape: tuple[int, ...]) -> Integers
 
     A feature of level l is active if 2l random bits are all one, hence with probability 4^-l. Every feature has a bit
     of its own in the random words, and features of one level and of deeper ones take the same words.
+
+    Raises:
+        ValueError: the tree is deeper than DEEPEST_INDEPENDENT.
     """
+    if depth > DEEPEST_INDEPENDENT:
+        raise ValueError(f"independent features: depth {depth} does not fit into 32 bits, {DEEPEST_INDEPENDENT} does")
     n = n_features(depth)
     level = level_of(depth)
     active = np.full(shape, 2**32 - 1, dtype=np.uint32)

@@ -8,7 +8,6 @@ Writes weights_<law>.npz for each law of data.py, restarts.npz, curves.npz, conf
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from artifacts import is_smoke, requested_seeds, run_arguments, write_final_info
 from data import DEPTHS, Array, cells, n_features
-from minibatches import Minibatch, Plan, stream
+from minibatches import CHEAPEST, STREAMS, Minibatch, Plan
 from sweep import N_INSTANCES, measure_law, metrics, save_stacks, table
 
 N_STEPS = 10_000
@@ -47,6 +46,8 @@ class Config:
     law: str
     cells: tuple[tuple[int, int], ...]
     """(depth, n_hidden) of every model, sorted."""
+    minibatches: str
+    """Which of STREAMS draws them."""
     n_instances: int = N_INSTANCES
     n_steps: int = N_STEPS
     batch_size: int = BATCH_SIZE
@@ -120,12 +121,7 @@ def gradient(x: Tensor, weight: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, T
     return (hidden @ error).add_(through_hidden.view_as(w)), error.sum(dim=-2)
 
 
-def train(
-    config: Config,
-    seeds: list[int],
-    device: torch.device,
-    minibatches: Callable[[Plan], Iterator[Minibatch]] = stream,
-) -> tuple[dict[int, tuple[Array, Array]], Array]:
+def train(config: Config, seeds: list[int], device: torch.device) -> tuple[dict[int, tuple[Array, Array]], Array]:
     """Train every cell, instance and seed; no model's gradient or data depends on which others train beside it.
 
     Returns:
@@ -137,7 +133,7 @@ def train(
     optimizer = torch.optim.Adam([*ws, *bs], lr=config.learning_rate, betas=(0.9, config.beta_2), fused=True)
     seen = (tuple(config.stacks), tuple(seeds), config.n_instances, config.batch_size, config.n_steps, device)
     curve = []
-    for step, minibatch in enumerate(minibatches(Plan(config.law, *seen)), start=1):
+    for step, minibatch in enumerate(STREAMS[config.minibatches](Plan(config.law, *seen)), start=1):
         for (x, weight), w, b in zip(minibatch.values(), ws, bs, strict=True):
             w.grad, b.grad = gradient(x, weight, w, b)
         optimizer.step()
@@ -162,9 +158,10 @@ def relative_loss(minibatch: Minibatch, ws: list[Tensor], bs: list[Tensor], n_se
     return torch.cat(relative, dim=1).view(n_seeds, -1).mean(dim=1).cpu().numpy()
 
 
-def recorded(config: Config) -> dict[str, Any]:
-    """A config with what follows from it: the standard deviation of each cell's initial weights."""
-    return asdict(config) | {"init_std": [config.init_std(depth, n_hidden) for depth, n_hidden in config.cells]}
+def recorded(config: Config, seeds: list[int], device: torch.device) -> dict[str, Any]:
+    """All arguments of `train`, and what follows from them: the standard deviation of each cell's initial weights."""
+    init_std = [config.init_std(depth, n_hidden) for depth, n_hidden in config.cells]
+    return asdict(config) | {"init_std": init_std, "seeds": seeds, "device": str(device)}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -179,7 +176,7 @@ def main() -> None:
 
     final_info, cell_tables, curves, configs = {}, {}, {}, []
     for law in DEPTHS:
-        config = Config(law, tuple(cells(law)), n_steps=n_steps)
+        config = Config(law, tuple(cells(law)), CHEAPEST[law], n_steps=n_steps)
         started = time.perf_counter()
         stacks, curves[law] = train(config, seeds, device)
         seconds_per_seed = (time.perf_counter() - started) / len(seeds)
@@ -189,11 +186,11 @@ def main() -> None:
         save_stacks(out_dir, law, stacks)
         configs.append(config)
 
-    restarts = Config("early_stopping", ((2, 2),), n_instances=RESTARTS, n_steps=n_steps)
+    restarts = Config("early_stopping", ((2, 2),), "counted", n_instances=RESTARTS, n_steps=n_steps)
     w, b = train(restarts, seeds, device)[0][2]
     np.savez(out_dir / "restarts.npz", W=w, b=b)
     np.savez(out_dir / "curves.npz", **curves)
-    write_json(out_dir / "config.json", [recorded(config) for config in (*configs, restarts)])
+    write_json(out_dir / "config.json", [recorded(config, seeds, device) for config in (*configs, restarts)])
     write_json(out_dir / "cells.json", cell_tables)
     write_final_info(out_dir, final_info)
 

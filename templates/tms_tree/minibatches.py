@@ -11,7 +11,7 @@ A group is one instance of one seed; all its models, of every depth and n_hidden
 depth. A seed draws from its own generator, so its batches do not depend on the other seeds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,11 +65,6 @@ def by_group(per_seed: list[Integers]) -> Integers:
     return np.concatenate(per_seed, axis=1)
 
 
-def stream(plan: Plan) -> Iterator[Minibatch]:
-    """The cheapest stream of a law."""
-    return counted(plan) if plan.law in GOING_ON else merged(plan)
-
-
 def counted(plan: Plan) -> Iterator[Minibatch]:
     """Multinomial counts over the distinct inputs, for laws whose inputs are paths."""
     deepest = max(plan.depths)
@@ -120,3 +115,8 @@ def merged(plan: Plan) -> Iterator[Minibatch]:
             chunk[d] = x, torch.from_numpy(np.float32(weights / plan.batch_size)).to(plan.device)
         for step in range(n):
             yield {d: (x[step], weight[step]) for d, (x, weight) in chunk.items()}
+
+
+STREAMS: dict[str, Callable[[Plan], Iterator[Minibatch]]] = {"counted": counted, "sampled": sampled, "merged": merged}
+CHEAPEST = {law: "counted" if law in GOING_ON else "merged" for law in DEPTHS}
+"""Law → the name of its cheapest stream."""

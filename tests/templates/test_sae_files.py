@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +172,7 @@ BROKEN = {
     "a list": lambda f: (f / "encoder.json").write_text("[]"),
     "nested without end": lambda f: (f / "encoder.json").write_text("[" * 100_000),
     "too long": lambda f: (f / "encoder.json").write_text(" " * 2**21),
+    "a pipe": lambda f: ((f / "encoder.json").unlink(), os.mkfifo(f / "encoder.json")),
     "half an archive": lambda f: (f / "encoder.npz").write_bytes((f / "encoder.npz").read_bytes()[:100]),
     "decoder of another shape": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:, :5]),
     "decoder of other seeds": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:1]),
@@ -196,6 +198,86 @@ BROKEN = {
     "latents in double precision": lambda f: with_node(f, "aten._to_copy.default", [], dtype={"torch": "float64"}),
     "latents that fill the memory": lambda f: with_node(f, "aten.repeat.default", [[10**6, 10**6, 1]]),
 }
+
+
+NOT_64_BITS = "ValueError a size must be an integer of 64 bits"
+TOO_LARGE = r"encoder\.json: its results have more than .* numbers for 7 rows"
+UNBOUNDED: dict[str, tuple[list[tuple[str, list[Any], dict[str, Any]]], str]] = {
+    "a list times a number": ([("mul", [[0], 1000], {})], NOT_64_BITS),
+    "a string times a number": ([("mul", ["0", 1000], {})], NOT_64_BITS),
+    "a string that is formatted": ([("mod", ["%1000d", 1], {})], NOT_64_BITS),
+    "a fraction": ([("add", [0.5, 1], {})], NOT_64_BITS),
+    "an integer as long as it likes": ([("add", [2**63, 0], {})], NOT_64_BITS),
+    "an integer that is squared again and again": (
+        [("add", [3**20, 0], {}), *[("mul", [{"node": f"own_{k}"}] * 2, {}) for k in range(10)]],
+        NOT_64_BITS,
+    ),
+    "a list of results in a list": ([("getitem", [[{"node": "relu"}], 0], {})], "AttributeError"),
+    "a table of 4 TiB": ([("aten.full.default", [[2**40], 1], {})], TOO_LARGE),
+    "a table of 4 TiB on a device of its own": ([("aten.full.default", [[2**40], 1], {"device": "cpu"})], TOO_LARGE),
+    "numbers from 0 to 2^40": ([("aten.arange.start_step", [0, 2**40], {})], TOO_LARGE),
+    "an axis that can be split without end": ([("aten.full.default", [[0, 2**40], 1], {})], TOO_LARGE),
+    "a table that grows until memory overflows": (
+        [
+            ("aten.full.default", [[1024], 1], {}),
+            *[("aten.repeat.default", [{"node": f"own_{k}"}, [64]], {}) for k in range(12)],
+        ],
+        TOO_LARGE,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNBOUNDED)
+def test_time_and_memory_are_bounded_before_anything_is_computed(
+    modules: SimpleNamespace, copy: Path, what: str
+) -> None:
+    operations, message = UNBOUNDED[what]
+    graph = json.loads((copy / "encoder.json").read_text())
+    nodes = [
+        {"name": f"own_{k}", "op": op, "args": args, "kwargs": kwargs}
+        for k, (op, args, kwargs) in enumerate(operations)
+    ]
+    rewrite(copy, nodes=[*graph["nodes"], *nodes])
+    with pytest.raises(
+        modules.artifacts.ArtifactError, match=rf"^mine: (the saved encoder cannot be used: )?{message}"
+    ):
+        load(modules, copy)
+
+
+def test_results_that_grow_with_the_square_of_the_rows_are_refused_before_they_are_computed(
+    modules: SimpleNamespace, tmp_path: Path
+) -> None:
+    def encode(x: Tensor) -> Tensor:
+        return torch.relu(sae.pre_activations(x)) + 0 * (x @ x.mT).amax(dim=-1, keepdim=True)
+
+    sae = build(modules, "relu_l1")
+    sae.encode = encode
+    modules.sae_files.save_sae(tmp_path / "square", sae)
+    loaded = load(modules, tmp_path / "square")
+    assert torch.allclose(loaded.encode(inputs(50)), encode(inputs(50)))
+    with pytest.raises(modules.artifacts.ArtifactError, match=r"^square: .* more than .* numbers for 8000 rows"):
+        loaded.encode(inputs(8000))
+
+
+def test_results_of_several_parts_and_computed_sizes_can_be_saved(modules: SimpleNamespace, tmp_path: Path) -> None:
+    def encode(x: Tensor) -> Tensor:
+        one, two = torch.relu(sae.pre_activations(x)).split(N_LATENTS // 2, dim=-1)
+        zeros = torch.zeros(2 * x.shape[1] - 1, 1)
+        return torch.cat([two, one], dim=-1) + zeros[: x.shape[1]]
+
+    sae = build(modules, "relu_l1")
+    sae.encode = encode
+    modules.sae_files.save_sae(tmp_path / "parts", sae)
+    operations = {node["op"] for node in json.loads((tmp_path / "parts" / "encoder.json").read_text())["nodes"]}
+    assert {"getitem", "mul", "aten.split_with_sizes.default", "aten.full.default"} <= operations
+    assert torch.allclose(load(modules, tmp_path / "parts").encode(inputs()), encode(inputs()), atol=1e-6)
+
+
+@pytest.mark.parametrize("op", ["aten.relu_.default", "aten.add.out", "aten._native_batch_norm_legit.default"])
+def test_an_operation_that_changes_its_arguments_may_not_be_used(modules: SimpleNamespace, copy: Path, op: str) -> None:
+    with_node(copy, op, [])
+    with pytest.raises(modules.artifacts.ArtifactError, match=f"{op}' is no operation that an encoder may use"):
+        load(modules, copy)
 
 
 @pytest.mark.parametrize("what", BROKEN)

@@ -144,6 +144,8 @@ def test_the_true_dictionary_has_perfect_scores(modules: dict[str, ModuleType], 
     # P(parent) = 0.15 and P(child | parent) = 0.2, worked out by hand
     assert scores["parent_child_mi"] == pytest.approx([0.05968] * 2, abs=0.002)
     assert scores["parent_child_nmi"] == pytest.approx([0.443] * 2, abs=0.01)
+    for metric in ("shrinkage_error", "parent_child_mi_error", "parent_child_nmi_error"):
+        assert scores[metric] == pytest.approx([0, 0], abs=1e-5), metric
 
 
 def test_the_absorbed_optimum_has_the_scores_of_its_closed_form(
@@ -157,6 +159,9 @@ def test_the_absorbed_optimum_has_the_scores_of_its_closed_form(
     assert scores["parent_recall"] == pytest.approx([0.4] * 2, abs=0.01)
     assert scores["full_absorption"] == [1, 1]
     assert scores["hierarchy_violation"] == [1, 1]
+    # The parent's latent fires with P = 0.06 and the child's with 0.03, never together: MI 0.00188, NMI 0.0140
+    assert scores["parent_child_mi_error"] == pytest.approx([0.0578] * 2, abs=0.002)
+    assert scores["parent_child_nmi_error"] == pytest.approx([0.429] * 2, abs=0.01)
 
 
 def test_training_and_held_out_samples_are_different_draws_of_one_law(modules: dict[str, ModuleType]) -> None:
@@ -213,8 +218,30 @@ def test_a_variant_of_ones_own_is_measured(where: Path, sound: Path, tmp_path: P
     done = evaluated(where, sound, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads((tmp_path / "final_info.json").read_text())["mine"]["final_info_dict"]
-    assert set(scores) == set(template.manifest.metrics) - {"train_seconds"} | {"l0"}
+    beside_their_errors = {"l0", "shrinkage", "parent_child_mi", "parent_child_nmi"}
+    assert set(scores) == set(template.manifest.metrics) - {"train_seconds"} | beside_their_errors
     assert all(0 < l0 <= 2 for l0 in scores["l0"])
+
+
+def test_an_sae_on_another_tree_is_measured_on_that_tree(
+    modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HARNESS_SEEDS", "0,1")
+    for tree, (d_model, n_latents) in {"simple": (256, 3), "exclusive": (128, 3)}.items():
+        assert modules["data"].widths(tree) == (d_model, n_latents)
+        (x,) = modules["experiment"].batches([0, 1], 1, torch.device("cpu"), tree)
+        assert x.shape == (2, 200, d_model)
+        sae = modules["sae"].ARCHITECTURES["relu_l1"](SEEDS, d_model, n_latents, l1=0.05)
+        sae.init_from_directions(torch.stack([modules["data"].generator(s, tree=tree).directions for s in SEEDS]))
+        sae.b_enc.data.fill_(-0.1)  # so that rounding does not fire a latent
+        modules["sae_files"].save_sae(tmp_path / "saes" / f"relu_l1@{tree}", sae)
+    (tmp_path / "final_info.json").write_text('{"relu_l1@simple": {}, "relu_l1@exclusive": {}}')
+    scores = modules["evaluate"].official(tmp_path)
+    assert list(scores) == ["relu_l1@simple", "relu_l1@exclusive"]
+    for found in scores.values():
+        assert found["mcc"] == pytest.approx([1, 1], abs=1e-5)
+    assert scores["relu_l1@simple"]["l0_error"] == pytest.approx([0, 0], abs=0.02)
+    assert scores["relu_l1@simple"]["parent_recall"] == [1, 1]
 
 
 def test_a_pickle_among_the_files_is_refused_in_one_line_with_exit_code_3(
@@ -237,6 +264,7 @@ def replace(run: Path, file: str, text: str) -> None:
 HOSTILE = {
     "no final_info.json": lambda run: (run / "final_info.json").unlink(),
     "names that leave the folder": lambda run: replace(run, "final_info.json", '{"../../etc": {}}'),
+    "a tree that is none": lambda run: replace(run, "final_info.json", '{"mine@forest": {}}'),
     "no names": lambda run: replace(run, "final_info.json", "[]"),
     "a reported variant that was not saved": lambda run: replace(run, "final_info.json", '{"mine": {}, "other": {}}'),
     "half a decoder": lambda run: replace(run, "saes/mine/decoder.npz", "PK"),
