@@ -138,6 +138,8 @@ def plot_front(runs: list[Run], out_dir: Path) -> None:
             label = None if variant in named else variant
             named.add(variant)
             ax.scatter(*means[-1], s=170, edgecolors="black", zorder=3, label=label, **style)
+        if not means:
+            continue
         front = np.array(sorted(np.array(means)[pareto_front(torch.tensor(means)).numpy()].tolist()))
         line = {
             "linestyle": ("-", "--", ":", "-.")[r % 4],
@@ -223,7 +225,7 @@ def plot_directions(run: Run, out_dir: Path) -> None:
             ax = axes[v // 2, 2 * (v % 2) + side]
             ax.set_axis_on()
             image = ax.imshow(cosines[order], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-            ax.set_title(f"{variant}: {what}", fontsize=17)
+            ax.set_title(f"{variant}: {what}", fontsize=14)
             ax.set_xticks(range(len(truth)), names, rotation=90, fontsize=12)
             ax.set_yticks(range(len(order)), order, fontsize=12)
             ax.set_ylabel("latent" if side == 0 else "", fontsize=16)
