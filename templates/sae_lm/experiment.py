@@ -4,11 +4,14 @@
 
 Writes final_info.json and, for every dataset (a layer of the model that `prepare.py` got), a folder with the saved SAEs
 (encoder.json, encoder.npz, decoder.npz), training_curve.npz, density.npz, latents.json and, for a dictionary on two
-levels, parents.npz.
+levels, parents.npz; and config.json, the settings as they were used.
 """
 
+import json
 import os
+import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +33,7 @@ OPTIONS = {
     "matryoshka": {"k": K, "prefixes": (72, 288)},
     "hier_sae": {"k": K, "n_coarse": 128},
 }
-"""What each architecture is made with besides seeds, d_in and n_latents."""
+"""What each architecture is made with besides seeds, d_in and n_latents; L0 must come out at K."""
 N_STEPS = 800
 BATCH_SIZE = 512
 LEARNING_RATE = 3e-3
@@ -79,9 +82,35 @@ def parents(sae: SAE) -> Tensor | None:
     return of_each.expand(len(sae.generators), -1)
 
 
+def refuse_settings() -> None:
+    """End the program with one line where the settings above describe no training."""
+    if ARCHITECTURE not in OPTIONS:
+        sys.exit(f"ARCHITECTURE = {ARCHITECTURE!r}: OPTIONS has nothing for it, only for {', '.join(OPTIONS)}")
+    if N_STEPS < 1:
+        sys.exit(f"N_STEPS = {N_STEPS}: at least one step must be trained")
+
+
+def recorded(datasets: dict[str, int], seeds: list[int], n_steps: int, device: torch.device) -> dict[str, Any]:
+    """The settings as they were used, for config.json."""
+    return {
+        "datasets": datasets,
+        "seeds": seeds,
+        "device": str(device),
+        "architecture": ARCHITECTURE,
+        "options": OPTIONS[ARCHITECTURE],
+        "n_latents": N_LATENTS,
+        "n_steps": n_steps,
+        "batch_size": BATCH_SIZE,
+        "learning_rate": LEARNING_RATE,
+        "decay_from": DECAY_FROM,
+    }
+
+
 def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
+    refuse_settings()
     seeds = requested_seeds()
+    n_steps = SMOKE_STEPS if is_smoke() else N_STEPS
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
     prepared = Prepared.from_environment()
     results = {}
@@ -89,7 +118,7 @@ def main() -> None:
         x = prepared.activations("train", layer)
         sae = ARCHITECTURES[ARCHITECTURE](seeds, prepared.d_model, N_LATENTS, **OPTIONS[ARCHITECTURE]).to(device)
         started = time.perf_counter()
-        curve = train(sae, x.flatten(0, 1).to(device), SMOKE_STEPS if is_smoke() else N_STEPS)
+        curve = train(sae, x.flatten(0, 1).to(device), n_steps)
         seconds_per_seed = (time.perf_counter() - started) / len(seeds)
 
         save_sae(out_dir / dataset, sae)
@@ -98,6 +127,8 @@ def main() -> None:
         saved = load_sae(out_dir / dataset, len(seeds), prepared.d_model, N_LATENTS)
         results[dataset] = measure(prepared, layer, "validation", saved, parents(sae))
         results[dataset]["train_seconds"] = [seconds_per_seed] * len(seeds)
+    config = recorded(prepared.datasets, seeds, n_steps, device)
+    (out_dir / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     write_final_info(out_dir, results)
 
 

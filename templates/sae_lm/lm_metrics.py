@@ -82,41 +82,52 @@ def refuse_useless(z: Tensor, w_dec: Tensor) -> None:
 
 
 def parent_child_mi(z: Tensor, parents: Tensor | None = None) -> float:
-    """Mean over children of I(parent fires; child fires) in nats, measured on the second half of the tokens.
+    """Mean over latents of I(parent fires; latent fires) in nats, measured on the second half of the tokens.
 
-    In a flat dictionary the parent of a latent is, of those that fire more often, the one it shares most information
-    with on the first half of the tokens: chosen on other tokens than measured, so that chance does not count.
+    A latent counts 0 if it has no parent, or one that fires more rarely on the first half: a declaration about the same
+    latents hardly raises the mean. In a flat dictionary the parent of a latent is, of those that fire more often, the
+    one it shares most information with on the first half: chosen on other tokens than measured, so that chance does not
+    count.
 
     Args:
         z: latents [N, m].
         parents: [m], as in `measure`.
     """
     chosen_on, measured_on = z.chunk(2)
+    shares = density(chosen_on)
     if parents is None:
-        shares = density(chosen_on)
         information = mutual_information(chosen_on, chosen_on)
         information[shares[:, None] <= shares] = 0
         shared, parents = information.max(dim=0)
         parents[shared == 0] = NO_PARENT
-    children = torch.nonzero(parents != NO_PARENT).flatten()
+    children = torch.nonzero((parents != NO_PARENT) & (shares[parents] >= shares)).flatten()
     if len(children) == 0:
         return 0.0
     different, number = parents[children].unique(return_inverse=True)
     information = mutual_information(measured_on[:, different], measured_on[:, children])
-    return float(information[number, torch.arange(len(children))].mean())
+    return float(information[number, torch.arange(len(children))].sum() / len(parents))
 
 
 def load_parents(path: Path, n_seeds: int) -> Tensor | None:
     """Key "parent" of parents.npz: float32 [S, m], whole numbers; None if there is no such file.
 
     Raises:
-        ArtifactError: the file does not say that, or a latent is its own parent.
+        ArtifactError: the file does not say that, or a latent is its own ancestor.
     """
     if not path.exists():
         return None
     parents = torch.from_numpy(load_arrays(path, {"parent": (n_seeds, N_LATENTS)})["parent"])
     whole = parents.long()
-    own = torch.arange(N_LATENTS)
-    if (whole != parents).any() or (whole < NO_PARENT).any() or (whole >= N_LATENTS).any() or (whole == own).any():
+    if (whole != parents).any() or (whole < NO_PARENT).any() or (whole >= N_LATENTS).any():
         raise ArtifactError(f"{path.name}: parents must be other latents' numbers, or {NO_PARENT} for none")
+    if any(has_cycle(of_seed) for of_seed in whole):
+        raise ArtifactError(f"{path.name}: a latent is its own ancestor")
     return whole
+
+
+def has_cycle(parents: Tensor) -> bool:
+    """Whether some latent is its own ancestor; parents [m], NO_PARENT where there is none."""
+    ancestor = torch.cat([parents, torch.tensor([NO_PARENT])])  # NO_PARENT, as an index, finds itself at the end
+    for _ in range(len(parents).bit_length()):
+        ancestor = ancestor[ancestor]  # twice as many generations up
+    return bool((ancestor != NO_PARENT).any())

@@ -1,8 +1,9 @@
 """Get the model and the text, and compute the activations that every run needs, once. Protected.
 
-    python prepare.py --out_dir=assets --held_out=held_out [--source=smollm2|pythia|char] [--model=NAME] [--text=FILE]
+    python prepare.py --out_dir=assets --held_out=held_out [--source=smollm2|pythia|char | --model=ORG/NAME]
+                      [--layers=3,4] [--text=FILE]
 
-Into `held_out` goes what only evaluators may read: the whole text, and what is made of its evaluation split. Needs the
+Into `held_out` goes what only evaluators may read: the evaluation split of the text and what is made of it. Needs the
 network for what is not there yet (`--source=char --text=FILE` needs none). What is there and was made from the same
 source, text and code is kept.
 """
@@ -10,7 +11,7 @@ source, text and code is kept.
 import argparse
 import json
 import shutil
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for folder in ("out_dir", "held_out"):
         parser.add_argument(f"--{folder}", type=Path, required=True)
-    parser.add_argument("--source", choices=PRESETS, default="smollm2")
-    parser.add_argument("--model", help="another model hub's name, or a folder, in place of the source's own")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--source", choices=PRESETS, default="smollm2")
+    which.add_argument("--model", help="any causal model that transformers can read: a model hub's name, or a folder")
+    parser.add_argument(
+        "--layers", type=layer_numbers, help="like 3,4; else the source's own, or the model's middle one"
+    )
     parser.add_argument("--text", type=Path, help="a text file in place of Shakespeare's works")
     parser.add_argument("--tiny", action="store_true", help="few windows and training steps: for tests")
     arguments = parser.parse_args()
-    preset = PRESETS[arguments.source]
+    name, preset = arguments.source, PRESETS[arguments.source]
     if arguments.model:
-        preset = replace(preset, reference=arguments.model)
+        name, preset = Path(arguments.model).name, Preset("hub", (), arguments.model)
     assets: Path = arguments.out_dir
     held_out: Path = arguments.held_out
     for place in (assets, held_out):
@@ -49,10 +54,14 @@ def main() -> None:
 
     text = read_text(held_out, arguments.text)
     prepare_model(assets, preset, part(text, "train"), TINY_CHAR_STEPS if arguments.tiny else CHAR_STEPS)
-    describe_source(assets, arguments.source, preset)
+    describe_source(assets, name, arguments.layers or preset.layers)
     prepared = Prepared(assets, held_out)
     prepare_tokens(prepared, text, TINY_WINDOWS if arguments.tiny else N_WINDOWS)
     prepare_activations(prepared)
+
+
+def layer_numbers(listed: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in listed.split(","))
 
 
 def read_text(held_out: Path, file: Path | None) -> str:
@@ -86,20 +95,25 @@ def prepare_model(assets: Path, preset: Preset, train_text: str, char_steps: int
     record.write_text(json.dumps(found))
 
 
-def describe_source(assets: Path, name: str, preset: Preset) -> None:
-    """Write source.json."""
+def describe_source(assets: Path, name: str, layers: tuple[int, ...]) -> None:
+    """Write source.json; ends the program with one line where the model lacks one of the layers."""
+    depth = len(load_model(assets / "model").blocks)
+    if lacking := [layer for layer in layers if not 0 <= layer < depth]:
+        sys.exit(f"prepare.py: {name} has the layers 0 to {depth - 1}, not {lacking[0]}")
     model = json.loads((assets / "model.json").read_text())
-    source = {"name": name, "layers": preset.layers, "d_model": model["d_model"], "model": model["digest"]}
+    source = {"name": name, "layers": layers or [depth // 2], "d_model": model["d_model"], "model": model["digest"]}
     (assets / "source.json").write_text(json.dumps(source))
 
 
 def prepare_tokens(prepared: Prepared, text: str, n_windows: dict[str, int]) -> None:
-    """Write the vocabulary and the windows of each split."""
+    """Write the vocabulary, and the text and the windows of each split."""
     tokenizer = load_tokenizer(prepared.folder / "model")
     (prepared.folder / "vocabulary.json").write_text(json.dumps(tokenizer.vocabulary))
     for split in SPLITS:
-        tokens = np.array(tokenizer.encode(part(text, split)), dtype=np.int32)
-        np.save(prepared.place(split) / f"{split}.npy", windows(tokens, n_windows[split], CONTEXT))
+        of_split, place = part(text, split), prepared.place(split)
+        (place / f"{split}.txt").write_text(of_split)
+        tokens = np.array(tokenizer.encode(of_split), dtype=np.int32)
+        np.save(place / f"{split}.npy", windows(tokens, n_windows[split], CONTEXT))
 
 
 def prepare_activations(prepared: Prepared) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -106,6 +108,42 @@ def test_a_run_is_evaluated_on_every_metric(where: Path, template: Template, jud
         *(scores[name] for name in ("ce_sae", "ce_clean", "ce_zero", "loss_recovered")), strict=True
     ):
         assert recovered == pytest.approx((zero - sae) / (zero - clean))
+
+
+def test_a_run_records_its_settings_as_they_were_used(run: Path) -> None:
+    assert json.loads((run / "config.json").read_text()) == {
+        "datasets": {DATASET: 1},
+        "seeds": [0, 1],
+        "device": "cpu",
+        "architecture": "topk",
+        "options": {"k": 32},
+        "n_latents": 1152,
+        "n_steps": 4,
+        "batch_size": 512,
+        "learning_rate": 0.003,
+        "decay_from": 0.8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("N_STEPS", 0, "N_STEPS = 0: at least one step must be trained"),
+        (
+            "ARCHITECTURE",
+            "gated",
+            "ARCHITECTURE = 'gated': OPTIONS has nothing for it, only for topk, batch_topk, matryoshka, hier_sae",
+        ),
+    ],
+)
+def test_settings_that_describe_no_training_are_refused_by_name(
+    modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: object, line: str
+) -> None:
+    monkeypatch.setattr(modules["experiment"], name, value)
+    monkeypatch.setattr(sys, "argv", ["experiment.py", f"--out_dir={tmp_path}"])
+    with pytest.raises(SystemExit) as stopped:
+        modules["experiment"].main()
+    assert stopped.value.code == line
 
 
 def test_a_seed_gives_the_same_whichever_seeds_run_beside_it(modules: dict[str, ModuleType]) -> None:
@@ -224,6 +262,10 @@ def spoil(run: Path, what: str) -> None:
             np.savez(folder / "parents.npz", parent=np.full((2, 1152), 0.5, np.float32))
         case "a latent that is its own parent":
             np.savez(folder / "parents.npz", parent=np.zeros((2, 1152), np.float32))
+        case "two latents that are each other's parent":
+            parent = np.full((2, 1152), -1, np.float32)
+            parent[1, :2] = 1, 0
+            np.savez(folder / "parents.npz", parent=parent)
         case "no dataset":
             shutil.rmtree(folder)
 
@@ -239,7 +281,8 @@ SPOILED = {
     "half an encoder": "encoder",
     "a decoder that overflows": "not finite",
     "parents that are not whole": "parents.npz",
-    "a latent that is its own parent": "parents.npz",
+    "a latent that is its own parent": "parents.npz: a latent is its own ancestor",
+    "two latents that are each other's parent": "parents.npz: a latent is its own ancestor",
     "no dataset": DATASET,
 }
 
@@ -283,9 +326,27 @@ def test_information_with_declared_parents_is_the_one_computed_by_hand(modules: 
     # On each half the parent fires on 2 of 4 tokens; child 1 copies it (I = H(1/2) = log 2), child 2 is independent.
     half = torch.tensor([[1.0, 1, 1], [1, 1, 0], [0, 0, 1], [0, 0, 0]])
     z = torch.cat([half, half])
-    measured = modules["lm_metrics"].parent_child_mi(z, torch.tensor([-1, 0, 0]))
-    assert measured == pytest.approx(math.log(2) / 2)
-    assert modules["lm_metrics"].parent_child_mi(z, torch.tensor([-1, -1, -1])) == 0.0
+    information = modules["lm_metrics"].parent_child_mi
+    assert information(z, torch.tensor([-1, 0, 0])) == pytest.approx(math.log(2) / 3), (
+        "latents without a parent count 0"
+    )
+    assert information(z, torch.tensor([-1, 0, -1])) == pytest.approx(math.log(2) / 3), "fewer children buy nothing"
+    assert information(z, torch.tensor([-1, -1, -1])) == 0.0
+
+
+def test_a_parent_that_fires_more_rarely_than_its_child_tells_nothing(modules: dict[str, ModuleType]) -> None:
+    half = torch.tensor([[1.0, 1], [1, 0], [1, 0], [0, 0]])  # latent 0 fires on 3 of 4 tokens, latent 1 on one of these
+    z = torch.cat([half, half])
+    information = modules["lm_metrics"].parent_child_mi
+    assert information(z, torch.tensor([1, -1])) == 0.0
+    assert information(z, torch.tensor([-1, 0])) == information(z) > 0, "the choice of a flat dictionary, declared"
+
+
+def test_a_chain_as_long_as_the_dictionary_is_no_cycle(modules: dict[str, ModuleType]) -> None:
+    chain = torch.arange(1152) - 1
+    assert not modules["lm_metrics"].has_cycle(chain)
+    chain[0] = 1151
+    assert modules["lm_metrics"].has_cycle(chain)
 
 
 def test_a_flat_dictionarys_parents_are_chosen_on_other_tokens_than_measured(modules: dict[str, ModuleType]) -> None:
@@ -299,8 +360,8 @@ def test_a_flat_dictionarys_parents_are_chosen_on_other_tokens_than_measured(mod
         + 0.5 * math.log(0.5 / (0.75 * 0.75))
         + 0.25 * math.log(0.25 / (0.25 * 0.75))
     )
-    # Latent 0 has no latent that fires more often, so it is nobody's child.
-    assert both == pytest.approx(by_hand, rel=1e-6)
+    # Latent 0 has no latent that fires more often, so it is nobody's child and counts 0.
+    assert both == pytest.approx(by_hand / 2, rel=1e-6)
     assert modules["lm_metrics"].parent_child_mi(torch.cat([first, unrelated])) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -409,6 +470,13 @@ def test_nothing_of_the_evaluation_split_lies_where_runs_can_read(modules: dict[
         modules["activations"].Prepared(assets).activations("evaluation", 1)
 
 
+def test_the_text_of_each_split_lies_beside_its_windows(modules: dict[str, ModuleType], assets: Path) -> None:
+    part = modules["texts"].part
+    for split, folder in (("train", assets), ("validation", assets), ("evaluation", assets.with_name("held_out"))):
+        assert (folder / f"{split}.txt").read_text() == part(TEXT, split)
+        assert (folder / f"{split}.npy").is_file()
+
+
 # Text and models
 
 
@@ -466,10 +534,10 @@ def test_activations_have_mean_square_one_on_the_training_text(modules: dict[str
     assert ratio == pytest.approx(prepared.scale(1), rel=1e-4)
 
 
-def test_a_model_of_the_hub_gives_the_hidden_states_that_transformers_gives(
-    modules: dict[str, ModuleType], tmp_path: Path
-) -> None:
-    """The code path of pythia-70m-deduped, on a tiny GPT-NeoX with random weights."""
+@pytest.fixture(scope="module")
+def neox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny GPT-NeoX of three layers with random weights, in the format of a model hub."""
+    folder = tmp_path_factory.mktemp("hub") / "neox"
     transformers = pytest.importorskip("transformers", reason="transformers is not installed here")
     tokenizers = pytest.importorskip("tokenizers")
     vocabulary = {character: number for number, character in enumerate(["?", *sorted(set(TEXT))])}
@@ -479,22 +547,56 @@ def test_a_model_of_the_hub_gives_the_hidden_states_that_transformers_gives(
         vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64
     )
     torch.manual_seed(0)
-    network = transformers.GPTNeoXForCausalLM(config).eval()
-    network.save_pretrained(tmp_path / "neox")
-    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="?").save_pretrained(tmp_path / "neox")
+    transformers.GPTNeoXForCausalLM(config).save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="?").save_pretrained(folder)
+    return folder
 
+
+def test_a_model_of_the_hub_gives_the_hidden_states_that_transformers_gives(
+    modules: dict[str, ModuleType], neox: Path, tmp_path: Path
+) -> None:
+    """The code path of pythia-70m-deduped."""
     sources = modules["sources"]
     (tmp_path / "model").mkdir()
-    sources.FETCH["hub"](str(tmp_path / "neox"), tmp_path / "model", "", 0)
+    sources.FETCH["hub"](str(neox), tmp_path / "model", "", 0)
     model, tokenizer = sources.load_model(tmp_path / "model"), sources.load_tokenizer(tmp_path / "model")
     tokens = torch.tensor([tokenizer.encode(TEXT[:12]), tokenizer.encode(TEXT[20:32])])
     assert "".join(tokenizer.vocabulary[token] for token in tokens[0].tolist()) == TEXT[:12]
+    network = import_module("transformers").GPTNeoXForCausalLM.from_pretrained(neox).eval()
     with torch.no_grad():
         told = network(tokens, labels=tokens, output_hidden_states=True)
     for layer in (0, 1):
         assert torch.allclose(model.residual(tokens, layer), told.hidden_states[layer + 1][:, 1:], atol=1e-6)
     assert float(model.cross_entropy(tokens, 1).mean()) == pytest.approx(float(told.loss), rel=1e-5)
     assert sources.PRESETS["pythia"] == sources.Preset("hub", (3, 4), "EleutherAI/pythia-70m-deduped")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "datasets"),
+    [((), {"neox_layer1": 1}), (("--layers=0,2",), {"neox_layer0": 0, "neox_layer2": 2})],
+)
+def test_any_model_may_take_the_place_of_the_sources(
+    modules: dict[str, ModuleType], where: Path, neox: Path, tmp_path: Path, chosen: tuple[str, ...], datasets: dict
+) -> None:
+    done = prepared_from(neox, where, tmp_path, *chosen)
+    assert done.returncode == 0, done.stderr
+    prepared = modules["activations"].Prepared(tmp_path / "assets", tmp_path / "held_out")
+    assert prepared.datasets == datasets
+    assert all(prepared.activations("evaluation", layer).shape == (8, 127, 32) for layer in datasets.values())
+
+
+def test_a_layer_that_the_model_lacks_is_refused_in_one_line(where: Path, neox: Path, tmp_path: Path) -> None:
+    done = prepared_from(neox, where, tmp_path, "--layers=1,3")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "prepare.py: neox has the layers 0 to 2, not 3")
+    assert not (tmp_path / "assets" / "source.json").exists()
+
+
+def prepared_from(model: Path, where: Path, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `prepare.py` for a model in a folder."""
+    (target / "text.txt").write_text(TEXT)
+    places = (f"--out_dir={target / 'assets'}", f"--held_out={target / 'held_out'}")
+    text = f"--text={target / 'text.txt'}"
+    return pinned.script(where, "prepare.py", *places, f"--model={model}", text, "--tiny", *options)
 
 
 # The baseline and the ideas
