@@ -62,7 +62,7 @@ def compare(
         mean=mean(values),
         sd=deviation(values),
         n=len(values),
-        effect=mean(values) - mean(baseline),
+        effect=_effect(baseline, values),
         low=low,
         high=high,
         p=p,
@@ -97,8 +97,8 @@ def _welch(
     """Interval, p value and smallest detectable effect of `mean(values) - mean(baseline)`."""
     if min(len(baseline), len(values)) < 2:
         return None, None, None, None, "cannot tell: one value"
-    effect = mean(values) - mean(baseline)
-    if not deviation(baseline) and not deviation(values):
+    if not _vary(baseline, values):
+        effect = _effect(baseline, values)
         return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread: the values are compared exactly"
     from scipy import stats
 
@@ -108,6 +108,15 @@ def _welch(
         seen = _detectable(baseline, values, ALPHA / tried)
     interval = test.confidence_interval(1 - ALPHA)
     return float(interval.low), float(interval.high), float(test.pvalue), seen, ""
+
+
+def _vary(baseline: tuple[float, ...], values: tuple[float, ...]) -> bool:
+    return len({*baseline}) > 1 or len({*values}) > 1
+
+
+def _effect(baseline: tuple[float, ...], values: tuple[float, ...]) -> float:
+    """`mean(values) - mean(baseline)`; of constants exactly, because the mean of c, n times, is not always c."""
+    return mean(values) - mean(baseline) if _vary(baseline, values) else values[0] - baseline[0]
 
 
 def _detectable(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:

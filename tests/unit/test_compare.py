@@ -128,3 +128,13 @@ def test_the_detectable_effect_shrinks_with_seeds_and_grows_with_the_number_of_t
     tenth = compared(spread, spread, tried=10).detectable
     assert tenth is not None
     assert tenth > few.detectable
+
+
+@pytest.mark.parametrize(("few", "many"), [(5, 8), (3, 9), (5, 15), (1, 2)])
+def test_the_same_constant_measured_more_often_is_no_effect(few: int, many: int) -> None:
+    """The mean of 0.235 five times is 0.235 and eight times 0.23499999999999996."""
+    for thousandths in range(1, 1000):
+        constant = thousandths / 1000
+        ours = compared((constant,) * many, (constant,) * few)
+        assert ours.effect == 0
+        assert ours.p in (1.0, None)
