@@ -69,6 +69,13 @@ def secrets() -> list[str]:
     return sorted({v for k, v in os.environ.items() if _secret(k) and len(v) >= 8}, key=len, reverse=True)
 
 
+def redacted(text: str) -> str:
+    """The text without anything in it that looks like one of our keys."""
+    for secret in secrets():
+        text = text.replace(secret, "[redacted]")
+    return text
+
+
 def _secret(name: str) -> bool:
     return any(mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "JWT"))
 

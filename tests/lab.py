@@ -349,6 +349,9 @@ class Endpoint:
                     endpoint.closing.wait(PATIENCE)
                 elif isinstance(step, int):
                     self._send(step, {"error": {"message": f"refused with {step}", "type": "x", "code": str(step)}})
+                elif step == "echo":
+                    told = f"no such key: {endpoint.keys[-1]}"
+                    self._send(401, {"error": {"message": told, "type": "x", "code": "401"}})
                 else:
                     self._send(200, endpoint.completion(step))
 

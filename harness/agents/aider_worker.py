@@ -27,14 +27,15 @@ from aider.coders.editblock_coder import EditBlockCoder, do_replace, find_simila
 from aider.history import ChatSummary
 from aider.io import InputOutput
 
+from harness import process
 from harness.checks.scope import why_not_write
 from harness.models import gateway
 from harness.records import Call, Purpose
 from harness.template import Template
 
-SUMMARY_SHARE = 0.5
+CONVERSATION_SHARE = 0.5
 UNKNOWN_CONTEXT = 128_000
-"""Conversations are summarised when they fill half of the model's context; this is the context of an unknown model."""
+"""Of a conversation that fills half of the model's context the oldest is left out; the context of an unknown model."""
 
 
 def serve(pipe: Connection, config: dict[str, Any]) -> None:
@@ -55,7 +56,7 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
         tell({"failed": str(error)})
     except Exception as error:  # the process boundary: the controller gets one line, the log the rest
         traceback.print_exc()
-        tell({"crashed": f"{type(error).__name__}: {error}"})
+        tell({"crashed": process.redacted(f"{type(error).__name__}: {error}")})
     threading.Event().wait()  # the study is paused now; this process ends with its controller
 
 
@@ -95,7 +96,8 @@ class Session:
         self._calls = int(config["calls"])
         template = Template(private / "template")
         model = RecordingModel(config, self._called, lambda note: tell({"note": note}))
-        self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model)
+        self.conversation = Conversation(model)
+        self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model, self.conversation)
         self.coder.done_messages = list(config["messages"].get("done", []))
         self.coder.cur_messages = list(config["messages"].get("cur", []))
 
@@ -105,6 +107,7 @@ class Session:
         coder.main_model.asked = text
         cut_off = coder.num_exhausted_context_windows
         calls = self._calls
+        coder.done_messages = self.conversation.latest(coder.done_messages)
         coder.run(with_message=text, preproc=False)
         problems = [str(coder.reflected_message)] if coder.reflected_message else []
         if coder.num_exhausted_context_windows > cut_off:
@@ -179,6 +182,33 @@ class SilentIO(InputOutput):  # type: ignore[misc]  # aider ships no types
         return False
 
 
+class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
+    """What the model is told of earlier turns: word for word, without the oldest where there are too many.
+
+    aider would have them summarised: after each edit a further model call, in a thread, whose result it then drops.
+    """
+
+    def __init__(self, model: RecordingModel) -> None:
+        context = int(model.info.get("max_input_tokens") or UNKNOWN_CONTEXT)
+        super().__init__([model], int(context * CONVERSATION_SHARE))
+
+    def too_big(self, messages: list[dict[str, Any]]) -> bool:  # noqa: ARG002
+        return False
+
+    def latest(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The last messages that fit, beginning with one of the user's."""
+        left = self.max_tokens
+        kept = len(messages)
+        for tokens, _ in reversed(self.tokenize(messages)):
+            left -= tokens
+            if left < 0:
+                break
+            kept -= 1
+        while kept < len(messages) and messages[kept]["role"] != "user":
+            kept += 1
+        return messages[kept:]
+
+
 class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships no types
     """SEARCH/REPLACE edits, whole or not at all, each to the file it names, and only where the study allows."""
 
@@ -186,10 +216,11 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
     template: Template
 
     @classmethod
-    def for_study(cls, root: Path, template: Template, model: RecordingModel) -> TransactionalCoder:
+    def for_study(
+        cls, root: Path, template: Template, model: RecordingModel, conversation: Conversation
+    ) -> TransactionalCoder:
         about = template.manifest.template
         io = SilentIO(pretty=False, fancy_input=False, yes=False, input_history_file=None, chat_history_file=None)
-        context = int(model.info.get("max_input_tokens") or UNKNOWN_CONTEXT)
         coder = cls(
             model,
             io,
@@ -202,7 +233,7 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
             stream=False,
             detect_urls=False,
             suggest_shell_commands=False,
-            summarizer=ChatSummary([model], int(context * SUMMARY_SHARE)),
+            summarizer=conversation,
         )
         coder.root = str(root)
         coder.abs_root_path_cache = {}

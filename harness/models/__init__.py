@@ -80,7 +80,7 @@ def read_recording(path: Path) -> list[RecordedCall]:
             calls.append(
                 RecordedCall(str(row["prompt"]), str(row["reply"]), Usage.model_validate(row.get("usage", {})))
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: no recorded call (prompt, reply, usage): {error}") from error
     return calls
 

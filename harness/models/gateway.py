@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import litellm
 from litellm import CustomLLM, ModelResponse
 
+from harness import process
 from harness.models import MANUAL, REPLAY, RecordedCall, difference, read_recording
 from harness.records import Usage
 
@@ -61,7 +62,7 @@ def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) 
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = process.redacted(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:400]}"
 
 
@@ -195,7 +196,7 @@ def _settled(path: Path) -> str:
     """The content of a file once it exists, is not empty and has stopped growing."""
     before = ""
     while True:
-        now = path.read_text(encoding="utf-8") if path.exists() else ""
+        now = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         if now.strip() and now == before:
             return now
         before = now

@@ -157,3 +157,29 @@ def test_ctrl_c_while_the_model_is_silent_ends_the_study_at_once(project: Projec
     assert time.monotonic() - since < 1.0 + 5.0
     assert study.turns == [] and "Traceback" not in said.out + said.err
     assert processes_in(project.root) == []
+
+
+def test_a_long_conversation_costs_no_call_of_its_own_and_its_oldest_part_is_left_out(
+    project: Project, endpoint: Endpoint
+) -> None:
+    """gpt-4 has a context of 8,192 tokens; the first reply alone fills more than half of it."""
+    endpoint.now("A reply of many words. " * 900 + scale(2.0), scale(2.5, 2.0), notes())
+    options = ("--model", "openai/gpt-4", "--max-runs", "2", "--confirm", "0")
+    said = start(project, endpoint, "run", "tiny", "--idea", "nearer", "--name", "s", *options).wait()
+    study = project.study()
+
+    assert said.code == 0, said
+    assert study.ending.status == "done" and study.outcomes == [(1, 1, "ok"), (2, 1, "ok")]
+    assert len(endpoint.asked) == study.history.usage.calls == 3
+    assert "A reply of many words." not in str(endpoint.asked[1]["messages"])
+    replayed = project.harness("replay", "s")
+    assert replayed.code == 0 and "0 differences" in replayed.out, replayed
+
+
+def test_an_error_that_holds_the_key_is_told_without_it(project: Project, endpoint: Endpoint) -> None:
+    endpoint.now("echo")
+    said = begin(project, endpoint).wait()
+    key, study = endpoint.environment["OPENAI_API_KEY"], project.study()
+
+    assert study.ending.status == "paused" and "[redacted]" in study.ending.reason
+    assert key not in said.out + said.err + study.paths.journal.read_text()
