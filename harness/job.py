@@ -73,9 +73,9 @@ class JobResult:
         beside.replace(job.result)
 
     @classmethod
-    def load(cls, job: Job) -> JobResult | None:
-        """The result, or None while there is none."""
+    def load(cls, path: Path) -> JobResult | None:
+        """The result in a job's result.json, or None while there is none."""
         try:
-            return cls(**json.loads(job.result.read_text()))
+            return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):  # not there, or torn by a power cut
             return None

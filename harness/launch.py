@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import excerpt, lock, metrics, process, sandbox
+from harness import excerpt, metrics, process, sandbox
 from harness.environment import ASSETS, HELD_OUT, Environment
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
@@ -216,11 +216,6 @@ class Launcher:
         return job, result
 
 
-def is_under_way(folder: Path) -> bool:
-    """Whether the job of that folder runs, or has ended and left a result: then `submit` does not start it anew."""
-    return (folder / "result.json").exists() or lock.holder(folder / "lock") is not None
-
-
 def keep(source: Path, target: Path) -> None:
     """Copy a file to a place where an experiment may have left something else: a link, a folder."""
     if target.is_dir() and not target.is_symlink():
@@ -251,6 +246,8 @@ def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     if result.ending == "lost":
         return "lost", result.message
     code = result.code or 0
-    signal = code - 128 if job.sandbox and code > 128 else -code  # bubblewrap passes a signal on as 128 + its number
+    signal = (
+        code - 128 if job.sandbox and 128 < code <= 192 else -code
+    )  # bubblewrap passes a signal on as 128 + its number
     how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
     return "crashed", f"{how}\n{end}"

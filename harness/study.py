@@ -43,9 +43,10 @@ from harness.events import (
     TurnStatus,
 )
 from harness.excerpt import first_sentence
+from harness.executors import is_under_way
 from harness.history import History
 from harness.journal import Journal
-from harness.launch import Launcher, Tick, Trial, is_under_way
+from harness.launch import Launcher, Tick, Trial
 from harness.models import append_to_recording
 from harness.paths import StudyPaths
 from harness.records import Call, Comparison, Purpose, Reply, Scores, write_whole
@@ -222,7 +223,7 @@ class Study:
         if not is_under_way(self.job_of(launched)):
             self.workspace.restore(launched.tree)
         trial = self.untampered(launched.tree, self.trial(launched))
-        self.happened(
+        self.happened(  # before anything is put back, so that what a run did is known after a crash too
             AttemptEnded(
                 run=launched.run,
                 attempt=launched.attempt,
@@ -234,6 +235,7 @@ class Study:
                 scores=trial.scores,
             )
         )
+        self.workspace.restore(launched.tree)
 
     def announce(self) -> AttemptLaunched:
         run, attempt = self.history.next_attempt()
@@ -268,7 +270,7 @@ class Study:
 
     def untampered(self, tree: str, trial: Trial) -> Trial:
         """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
-        touched = self.workspace.put_back(tree)
+        touched = self.workspace.touched(tree)
         if not touched:
             return trial
         message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
@@ -368,9 +370,7 @@ class Study:
             text = prompts.following(self.history, left, base)
         else:
             text = prompts.finish(self.history, self.template.manifest, budget.enough(self.budget, self.history))
-        for secret in process.secrets():
-            text = text.replace(secret, "[redacted]")
-        return text
+        return process.redacted(text)
 
     @cached_property
     def type_check(self) -> TypeCheck:

@@ -188,18 +188,15 @@ class Workspace:
             found.append(Change(_readable(path), status, mode))
         return [c for c in found if not RESULT.fullmatch(c.path)]
 
-    def put_back(self, tree: str) -> str:
-        """Undo whatever differs from `tree`; the names of the files that matter to a run and did, or an empty string.
+    def touched(self, tree: str) -> str:
+        """Names of the files that matter to a run and differ from `tree`, or an empty string.
 
         What an editor or a file manager leaves behind while somebody looks at the study does not matter to a run.
         """
         from harness.manifest import executed
 
         after = self.snapshot()
-        if after == tree:
-            return ""
-        changes = self.changes(tree, after)
-        self.restore(tree)
+        changes = self.changes(tree, after) if after != tree else ()
         return ", ".join(c.path for c in changes if executed(c.path) and (c.status != "A" or c.path.endswith(".py")))
 
     def patch(self, before: str, after: str) -> str:
@@ -215,6 +212,12 @@ class Workspace:
 
     def head(self) -> str:
         return self._lab.head(self.study)
+
+    def unlock(self) -> None:
+        """Remove the lock that a git left that was killed; only for whoever holds the study's own lock."""
+        Path(_call(self._git, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).unlink(
+            missing_ok=True
+        )
 
     def point_at(self, commit: str) -> None:
         """Put the branch where the journal says it is; a commit that the journal does not know is made again."""

@@ -24,7 +24,8 @@ class SmokeCheck:
         out_dir = paths.job(self.name) / "out"
         before = workspace.snapshot()
         trial = self.launcher.smoke(workspace.root, paths.job(self.name), out_dir, self.tick)
-        touched = workspace.put_back(before)
+        touched = workspace.touched(before)
+        workspace.restore(before)
         if touched:
             return (Finding(check="smoke", message=f"the tiny trial run changed files of the study: {touched}"),)
         if trial.outcome == "ok":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
+from harness import lock
 from harness.job import Job, JobResult
 
 
@@ -25,6 +27,12 @@ class Executor(Protocol):
 
         A lost job (started, no result, nobody running it) is started again from nothing.
         """
+
+
+def is_under_way(folder: Path) -> bool:
+    """Whether the job of that folder runs, or ended by itself: then `submit` takes it up and does not start it anew."""
+    result = JobResult.load(folder / "result.json")
+    return lock.holder(folder / "lock") is not None or (result is not None and result.ending != "cancelled")
 
 
 BUILT_IN = {"local": "harness.executors.local:LocalExecutor"}

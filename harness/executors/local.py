@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from harness import lock, process
+from harness.executors import is_under_way
 from harness.job import Job, JobResult
 
 
@@ -15,8 +16,7 @@ class LocalExecutor:
     """Starts one runner per job. The runner outlives us, so a killed controller loses no run."""
 
     def submit(self, job: Job) -> LocalHandle:
-        earlier = JobResult.load(job)
-        if lock.holder(job.lock) or (earlier is not None and earlier.ending != "cancelled"):
+        if is_under_way(Path(job.folder)):
             return LocalHandle(job, None)
         job.result.unlink(missing_ok=True)
         _empty(Path(job.out_dir))
@@ -40,7 +40,7 @@ class LocalHandle:
             ended = self._runner.wait(seconds) is not None and not lock.holder(self._job.lock)
         else:
             ended = _ended_within(self._job, seconds)
-        result = JobResult.load(self._job)
+        result = JobResult.load(self._job.result)
         if result is None and ended and self._cancelled:
             return JobResult("cancelled", None, 0.0, 0)
         if result is None and ended:

@@ -9,8 +9,9 @@ import threading
 import pytest
 from lab import DONE, NEARER, UNCONFIRMED, Project, Study, notes, scale, swap, until
 
+import harness.study
 from harness import sandbox
-from harness.events import AttemptEnded, ModelCalled, PlotsDrawn, Recorded
+from harness.events import AnyEvent, AttemptEnded, ModelCalled, PlotsDrawn, Recorded
 
 CONFINED = pytest.param(
     "--sandbox",
@@ -184,3 +185,43 @@ def test_an_edit_for_whose_run_there_is_no_money_leaves_the_worktree_as_it_was_c
     assert study.outcomes == [(1, 1, "ok")]
     assert study.dirt == ""
     assert project.harness("diff", "s", "--json").out.count("+SCALE") == 1
+
+
+def test_what_somebody_edits_between_ctrl_c_and_the_resuming_is_not_run(project: Project) -> None:
+    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
+    replies = [scale(2.0), notes()]
+    study = project.study()
+    with project.process(*project.order(replies, "--max-runs", "1", "--confirm", "0")) as controller:
+        log = study.paths.job("run_1-attempt_1") / "log.txt"
+        until(lambda: log.exists() and "guessing" in log.read_text(), "the run")
+        controller.interrupt()
+        controller.wait()
+    experiment = study.paths.root / "experiment.py"
+    experiment.write_text(experiment.read_text().replace("SCALE = 2.0", "SCALE = 2.9"))
+
+    assert project.resume().said.code == 0
+    assert study.outcomes == [(1, 1, "ok")]
+    assert "SCALE = 2.0" in study.file("experiment.py")
+
+
+def test_a_run_that_changed_the_code_is_void_also_when_the_controller_dies_before_it_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Died(BaseException):
+        pass
+
+    happened = harness.study.Study.happened
+
+    def die(study: harness.study.Study, event: AnyEvent) -> None:
+        if isinstance(event, AttemptEnded):
+            raise Died
+        happened(study, event)
+
+    spoil = swap("time.sleep(PAUSE)", "time.sleep(PAUSE)\n        Path('extra.py').write_text('SCALE = 9.0')")
+    options = ("--max-runs", "1", "--attempts", "1", "--confirm", "0", "--no-sandbox")
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(harness.study.Study, "happened", die)
+        project.run([scale(2.0) + spoil, notes()], *options)
+    project.resume("--no-sandbox")
+
+    assert project.study().outcomes == [(1, 1, "tampered")]

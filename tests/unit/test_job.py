@@ -22,8 +22,8 @@ def test_a_job_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_there_is_no_result_until_one_is_saved_whole(tmp_path: Path) -> None:
     saved = job(tmp_path)
-    assert JobResult.load(saved) is None
+    assert JobResult.load(saved.result) is None
     result = JobResult("exited", 0, 1.25, 1000, "m")
     result.save(saved)
-    assert JobResult.load(saved) == result
+    assert JobResult.load(saved.result) == result
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]

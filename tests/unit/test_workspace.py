@@ -340,13 +340,22 @@ def test_the_code_of_an_earlier_run_comes_back_and_every_result_stays(workspace:
     assert "run_2/final_info.json" in git(workspace, "ls-tree", "-r", "--name-only", back)
 
 
-def test_what_was_changed_behind_our_back_is_undone_and_named(workspace: Workspace) -> None:
-    tree, before = workspace.snapshot(), listing(workspace.root)
-    assert workspace.put_back(tree) == ""
+def test_what_was_changed_behind_our_back_is_named(workspace: Workspace) -> None:
+    tree = workspace.snapshot()
+    assert workspace.touched(tree) == ""
     (workspace.root / "experiment.py").write_text("rewritten")
     (workspace.root / "new.py").write_text("")
-    assert workspace.put_back(tree) == "experiment.py, new.py"
-    assert listing(workspace.root) == before
+    (workspace.root / "left_by_an_editor.swp").write_text("")
+    assert workspace.touched(tree) == "experiment.py, new.py"
+
+
+def test_the_lock_of_a_git_that_was_killed_does_not_stop_us(workspace: Workspace) -> None:
+    tree = workspace.snapshot()
+    lock = Path(git(workspace, "rev-parse", "--path-format=absolute", "--git-path", "index.lock").strip())
+    lock.touch()
+    workspace.unlock()
+    workspace.restore(tree)
+    assert not lock.exists()
 
 
 def test_runs_are_found_by_number_and_others_are_refused_with_the_known_ones(
