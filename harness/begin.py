@@ -77,6 +77,12 @@ def begin(project: ProjectPaths, order: Order, say: environment.Say) -> StudyPat
     paths = StudyPaths(project.runs / (order.name or _new_name(project, order)))
     if paths.root.exists():
         raise UserError(f"there is a study named {paths.name!r} already")
+    primary = order.template.manifest.primary
+    if order.template.manifest.metrics[primary].machine_bound and order.baseline.machine != baselines.machine():
+        raise UserError(
+            f"{primary} can only be compared with a baseline of this machine; make one: "
+            f"harness baseline {order.template.name} --refresh"
+        )
     lab = Lab(project.lab)
     if lab.has(paths.name):
         raise UserError(
@@ -198,11 +204,10 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
         journal = stack.enter_context(Journal(paths.journal))
         state = History(journal.events)
-        if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
-            journal.append(StudyResumed())
         begun = state.begun
         pinned = Template(paths.pinned)
         workspace = Workspace(Lab(project.lab), paths.root, pinned)
+        workspace.unlock()
         workspace.point_at(state.commit)
         study: Study
 
@@ -241,6 +246,10 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
             watcher=watcher,
             same_machine=begun.baseline_machine == baselines.machine(),
         )
+        if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
+            resumed = StudyResumed()
+            journal.append(resumed)
+            study.history.add(resumed)
         yield study
 
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from harness.commits import confirmation_message
 from harness.compare import pooled
-from harness.errors import UserError
+from harness.errors import TemplateFault, UserError
 from harness.events import ConfirmationAsked, ConfirmationEnded
+from harness.executors import is_under_way
 from harness.history import History, Run
-from harness.launch import Trial, is_under_way, keep
+from harness.launch import Trial, keep
 from harness.records import Comparison
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ def chosen(history: History, run: int | None) -> int:
     Raises:
         UserError: it cannot be, and why.
     """
-    best = history.candidate
+    best, pending = history.candidate, history.confirming
+    if pending is not None:
+        if run not in (None, pending.run):
+            raise UserError(f"run {pending.run} is half way through its confirmation; confirm that one first")
+        return pending.run
     if run is None:
         if best is None:
             raise UserError("no run looks better and was not measured on fresh seeds yet; name one to do it anyway")
@@ -59,14 +64,31 @@ def chosen(history: History, run: int | None) -> int:
     return run
 
 
-def now(study: Study, run: int) -> None:
-    """Confirm a run of a study that is not being worked on, and leave the study as it was."""
-    ask(study, study.history.runs[run])
-    while study.history.confirming is not None:
-        step(study)
-    study.workspace.restore(study.history.tree)
-    if (before := study.history.stopped_before) is not None:
-        study.happened(before.model_copy(update={"at": time.time()}))
+def now(study: Study, run: int | None) -> int:
+    """Confirm a run of a study that is not being worked on, or end what was begun, and leave the study as it was.
+
+    Returns:
+        The run.
+
+    Raises:
+        UserError: it cannot be confirmed, see `chosen`.
+        TemplateFault: it could not be measured; it can be tried again.
+    """
+    history = study.history
+    try:
+        number = chosen(history, run)
+        if history.confirming is None:
+            ask(study, history.runs[number])
+        while history.confirming is not None:
+            step(study)
+    except TemplateFault as error:
+        study.happened(_ended(study, number, Trial("crashed", 0.0, 0, str(error))))
+        raise
+    finally:
+        study.workspace.restore(history.tree)
+        if history.confirming is None and (before := history.stopped_before) is not None:
+            study.happened(before.model_copy(update={"at": time.time()}))
+    return number
 
 
 def step(study: Study) -> None:
@@ -75,7 +97,8 @@ def step(study: Study) -> None:
     assert asked is not None
     baseline, again = history.begun.baseline, history.baseline_on_fresh_seeds
     if any(len(values) < len(asked.seeds) for scores in baseline.values() for values in scores.values()):
-        if again is None or history.may_try_again(again):
+        failed_before = again is not None and again.outcome != "ok" and again.at < asked.at
+        if again is None or failed_before or history.may_try_again(again):
             study.happened(_ended(study, 0, _baseline_trial(study, asked.seeds)))
             return
         if again.outcome != "ok":
@@ -89,6 +112,7 @@ def step(study: Study) -> None:
         return
     compared = study.compared(trial.scores, baseline, tried=history.confirmations_asked)
     study.happened(_committed(study, _ended(study, asked.run, trial, compared)))
+    study.workspace.restore(history.tree)
 
 
 def _baseline_trial(study: Study, seeds: tuple[int, ...]) -> Trial:

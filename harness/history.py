@@ -149,7 +149,7 @@ class History:
                 self.digests[event.digest] = "the baseline"
                 self.digests = {**event.earlier, **self.digests}
             case StudyResumed():
-                self.stopped_before, self.stopped = self.stopped, None
+                self.stopped_before, self.stopped = self.stopped or self.stopped_before, None
             case TurnStarted():
                 self.unfinished = event
                 self.calls = self.calls_of_ended_turns

@@ -60,7 +60,7 @@ class Usage(Record):
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    dollars: float = 0.0
+    dollars: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

@@ -115,7 +115,7 @@ def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]
 
 def _judged(what: str, run: int, comparisons: tuple[Comparison, ...], history: History) -> tuple[str, str]:
     """The primary metric on every dataset with its verdict; of several datasets, those without news are counted."""
-    verdicts = {dataset: word for dataset, (word, _) in history.verdicts()[run].items()}
+    verdicts = {dataset: word for dataset, (word, _) in history.verdicts().get(run, {}).items()}
     primary = [c for c in comparisons if c.primary and c.dataset in verdicts]
     told = [c for c in primary if len(primary) == 1 or verdicts[c.dataset] not in ("inconclusive", "unchanged")]
     parts = [

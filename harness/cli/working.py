@@ -149,12 +149,12 @@ def confirm_run(
 
     here = project()
     paths = here.study(study)
-    chosen = confirm.chosen(history(paths), run)
+    confirm.chosen(history(paths), run)
     with (
         LiveWatcher(console(stderr=as_json)) as watcher,
         opened(here, paths, Means(executor, sandbox), watcher) as opened_study,
     ):
-        confirm.now(opened_study, chosen)
+        chosen = confirm.now(opened_study, run)
         verdicts = opened_study.history.verdicts()[chosen]
     if as_json:
         print_json({"study": paths.name, "run": chosen, "verdicts": {d: word for d, (word, _) in verdicts.items()}})
@@ -227,7 +227,7 @@ def _budget(**amounts: Any) -> Budget:
         return Budget(**amounts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        option = {"runs": "max-runs", "attempts": "attempts", "fixes": "max-fixes"}.get(
+        option = {"runs": "max-runs", "attempts": "attempts", "fixes": "max-fixes", "confirm": "confirm"}.get(
             str(first["loc"][0]), f"max-{first['loc'][0]}"
         )
         raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error

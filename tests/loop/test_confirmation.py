@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab import UNCONFIRMED, Project, notes, scale, swap
+from lab import UNCONFIRMED, Project, has_happened, notes, scale, swap, until
 
-from harness.events import ConfirmationEnded
+from harness.events import ConfirmationAsked, ConfirmationEnded
 
 LUCKY = "I choose well.\n\n" + swap(
     "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"
@@ -123,3 +123,54 @@ def test_the_ledger_adds_up(project: Project) -> None:
     for name in ("calls", "tokens_in", "tokens_out", "dollars", "machine_seconds", "gpu_seconds"):
         assert total[name] == pytest.approx(sum(row[name] for row in rows), abs=0.11)
     assert "0.2500" in project.harness("status", "--cost").out
+
+
+def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_seeds(project: Project) -> None:
+    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    with project.process("confirm", "s", "1") as killed:
+        until(has_happened(study, ConfirmationAsked), "asked")
+        killed.kill()
+    assert "half way" in project.harness("confirm", "s", "2").err
+
+    said = project.harness("confirm", "s")
+    assert said.code == 0, said.err
+    assert len(study.of(ConfirmationAsked)) == 1, "killing it until it fits would draw new seeds each time"
+    assert {event.seeds for event in study.of(ConfirmationEnded)} == {(3, 4, 5, 6, 7)}
+    assert study.verdicts == {1: "better"}
+    assert study.ending.status == "done"
+
+
+def test_a_killed_confirmation_of_a_study_that_is_over_can_be_resumed_too(project: Project) -> None:
+    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    with project.process("confirm", "s", "1") as killed:
+        until(has_happened(study, ConfirmationAsked), "asked")
+        killed.kill()
+
+    assert project.resume().said.code == 0
+    assert (study.ending.status, study.verdicts) == ("done", {1: "better"})
+
+
+def test_a_template_that_cannot_measure_a_confirmation_leaves_the_study_as_it_was(project: Project) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    evaluator = study.paths.pinned / "evaluate.py"
+    before = evaluator.read_text()
+    evaluator.write_text(before + "# changed")
+
+    said = project.harness("confirm", "s")
+    assert said.code != 0 and "is not as it was when the study began" in said.err, said
+    assert (study.ending.status, study.verdicts) == ("done", {1: UNCONFIRMED})
+    evaluator.write_text(before)
+    assert project.harness("confirm", "s", "1").code == 0
+    assert (study.ending.status, study.verdicts) == ("done", {1: "better"})
+
+
+def test_a_confirmation_that_could_not_be_begun_leaves_the_study_as_it_was(project: Project) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    manifest = study.paths.pinned / "template.toml"
+    before = manifest.read_text()
+    manifest.write_text("broken =")
+    assert project.harness("confirm", "s").code != 0
+    manifest.write_text(before)
+    assert study.ending.status == "done"
