@@ -26,6 +26,10 @@ class Cancelled(Exception):
     """Somebody sent SIGTERM."""
 
 
+class CannotStart(Exception):
+    """The command does not exist or cannot be executed."""
+
+
 def main() -> None:
     job = Job.load(Path(sys.argv[1]))
     with lock.held(job.lock) as ours:
@@ -43,18 +47,25 @@ def run(job: Job) -> JobResult:
     ending: Ending
     message = ""
     try:
-        child = process.Child(
-            sandbox.wrap(job), cwd=Path(job.cwd), env=sandbox.environment(job), piped=True, bound=True
-        )
-        ending, code = watch.until_end(child)
-    except OSError as error:
-        ending, message = "cannot-start", f"cannot start {job.command[0]}: {error}"
+        ending, code = watch.until_end(_started(job))
+    except CannotStart as error:
+        ending, message = "cannot-start", str(error)
+    except OSError as error:  # a full disk, most likely: not the experiment's fault, nor the template's
+        ending, message = "lost", f"what it printed could not be kept: {error}"
     except Cancelled:
         ending = "cancelled"
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         process.kill_descendants()
     return JobResult(ending, code, time.monotonic() - started, watch.peak, message)
+
+
+def _started(job: Job) -> process.Child:
+    argv, env = sandbox.wrap(job), sandbox.environment(job)
+    try:
+        return process.Child(argv, cwd=Path(job.cwd), env=env, piped=True, bound=True)
+    except OSError as error:
+        raise CannotStart(f"cannot start {job.command[0]}: {error}") from error
 
 
 def _on_terminate(*_: object) -> None:

@@ -37,7 +37,7 @@ class LocalHandle:
 
     def wait(self, seconds: float) -> JobResult | None:
         if self._runner is not None:
-            ended = self._runner.wait(seconds) is not None and not lock.holder(self._job.lock)
+            ended = self._runner.wait(seconds) is not None and _ended_within(self._job, seconds)
         else:
             ended = _ended_within(self._job, seconds)
         result = JobResult.load(self._job.result)

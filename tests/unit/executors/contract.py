@@ -137,6 +137,14 @@ class ExecutorContract:
         assert (result.ending, result.code) == ("cannot-start", None)
         assert "/no/such/program" in result.message
 
+    def test_a_job_whose_log_cannot_be_kept_is_lost_and_nobodys_fault(self, executor: Executor, job: Job) -> None:
+        self.write(job, "print('much')")
+        Path(job.folder).mkdir(parents=True, exist_ok=True)
+        job.log.symlink_to("/dev/full")
+        result = finished(executor.submit(job))
+        assert result.ending == "lost"
+        assert "No space left" in result.message
+
     def test_a_job_gets_its_environment_and_no_secret(
         self, executor: Executor, job: Job, monkeypatch: pytest.MonkeyPatch
     ) -> None:
