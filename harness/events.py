@@ -24,7 +24,7 @@ class Event(Record):
 
 class StudyStarted(Event):
     kind: Literal["study_started"] = "study_started"
-    format: int = 1
+    format: Literal[1] = 1
     study: str
     template: str
     idea: Idea

@@ -40,14 +40,27 @@ def _event(path: Path, number: int, line: bytes) -> AnyEvent:
         raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
 
 
+def folded(path: Path) -> History:
+    """The state that a journal's events lead to; without any, of a study that was never begun.
+
+    Raises:
+        JournalCorrupt: see `read`; or the events do not follow from each other.
+    """
+    events = read(path)
+    try:
+        return History(events)
+    except (KeyError, AssertionError) as error:
+        raise JournalCorrupt(f"{path}: its events do not follow from each other; nothing was changed") from error
+
+
 def history(paths: StudyPaths) -> History:
     """The state of a study.
 
     Raises:
-        JournalCorrupt: see `read`.
+        JournalCorrupt: see `folded`.
         UserError: the controller died before the study had begun.
     """
-    found = History(read(paths.journal))
+    found = folded(paths.journal)
     if found.start is None:
         raise UserError(f"{paths.name} was never begun: {paths.journal} has no first event; delete {paths.root}")
     return found

@@ -21,7 +21,7 @@ from harness.records import Scores
 
 TOLERANCE, USUAL, ROUNDING = 0.05, 1.5, 1e-12
 """How far a reported mean may be off: relative to the verified one, as a multiple of the baseline's, and absolutely."""
-LARGEST = 1e150
+LARGEST = 1e75
 """A metric beyond this is taken for what it is: a training that diverged."""
 EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
 SIZE_LIMIT = 16 * 2**20
@@ -98,7 +98,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    """A number small enough that the square of it is one too."""
+    """A number small enough that its fourth power, the square of a variance, is one too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 

@@ -33,14 +33,13 @@ def status(
 ) -> None:
     """List the studies of this project."""
     from harness.errors import JournalCorrupt
-    from harness.history import History
-    from harness.journal import read
+    from harness.journal import folded
 
     here = project()
     studies, bad = [], []
     for paths in (here.study_paths(name) for name in here.studies()):
         try:
-            found = History(read(paths.journal))
+            found = folded(paths.journal)
         except JournalCorrupt as error:
             bad.append(error)
         else:

@@ -1,4 +1,4 @@
-"""Commands that work on studies: run, resume, replay."""
+"""Commands that work on studies: run, resume, confirm, replay."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
             help="Name of one of the template's ideas, a .toml or .json file, or the idea itself. May be repeated."
         ),
     ] = None,
-    agent: Annotated[str, typer.Option(help="aider, tuner, or package.module:Class.")] = "aider",
+    agent: Annotated[str, typer.Option(help="aider, tuner, random, or package.module:Class.")] = "aider",
     model: Model = None,
     max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
     confirm: Annotated[
@@ -98,6 +98,8 @@ def run(
     engine = worker.check(model, chosen, priced=budget.dollars is not None)
     if control:
         agent_class(control).check(None, chosen, priced=False)
+        if name and (here.runs / f"{name}-control").exists():
+            raise UserError(f"there is a study named {name}-control already; take another --name")
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
     orders = [Order(chosen, stored, run_0, i, budget, agent, engine, strategy, check_name(name), start) for i in ideas]
 

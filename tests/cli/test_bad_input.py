@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from lab import Project
 
+from harness.cli.app import print_json
 from harness.models import DEFAULT_MODELS
 
 from .conftest import listing, refused
@@ -297,6 +299,22 @@ def test_a_corrupt_journal_line_stops_every_command_with_file_and_line(copied: P
         message = refused(copied, *command)
         assert str(journal) in message
         assert "line 4" in message
+
+
+def test_a_journal_whose_events_do_not_follow_from_each_other_is_named(copied: Project) -> None:
+    journal = copied.root / "runs" / "tuned" / ".harness" / "journal.jsonl"
+    first, *others = journal.read_text().splitlines(keepends=True)
+    ended = next(line for line in others if '"attempt_ended"' in line)
+    journal.write_text(first + ended)
+    for command in (("show", "tuned"), ("resume", "tuned"), ("status",)):
+        assert f"{journal}: its events do not follow from each other" in refused(copied, *command)
+
+
+def test_json_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": "\x1b[31m \x9b31m \x7f é"})
+    out = capsys.readouterr().out
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", out) and "é" in out
+    assert json.loads(out) == {"name": "\x1b[31m \x9b31m \x7f é"}
 
 
 @pytest.mark.parametrize("content", [b"", b'{"at": 1.0, "kind": "study_st'])

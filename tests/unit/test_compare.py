@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
 
@@ -10,6 +11,7 @@ import pytest
 from scipy import stats
 
 from harness.compare import compare, holm, verdict
+from harness.metrics import LARGEST
 from harness.records import Comparison
 
 
@@ -138,3 +140,10 @@ def test_the_same_constant_measured_more_often_is_no_effect(few: int, many: int)
         ours = compared((constant,) * many, (constant,) * few)
         assert ours.effect == 0
         assert ours.p in (1.0, None)
+
+
+def test_the_largest_values_that_are_read_are_compared_without_overflow() -> None:
+    wide = (-0.99 * LARGEST, 0.0, 0.99 * LARGEST)
+    ours = compared(wide, wide)
+    assert ours.p == 1.0
+    assert ours.detectable is not None and math.isfinite(ours.detectable)
