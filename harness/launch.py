@@ -246,8 +246,7 @@ def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     if result.ending == "lost":
         return "lost", result.message
     code = result.code or 0
-    signal = (
-        code - 128 if job.sandbox and 128 < code <= 192 else -code
-    )  # bubblewrap passes a signal on as 128 + its number
+    passed_on = job.sandbox and 128 < code <= 192  # bubblewrap tells of a signal as 128 + its number
+    signal = code - 128 if passed_on else -code
     how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
     return "crashed", f"{how}\n{end}"
