@@ -162,8 +162,11 @@ def save(
         large.extend(str(Path(within, name).relative_to(out_dir)) for name in found)
         return found
 
+    fresh = target / ".run_0"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(out_dir, fresh, ignore=too_large)
     shutil.rmtree(target / "run_0", ignore_errors=True)
-    shutil.copytree(out_dir, target / "run_0", ignore=too_large)
+    fresh.rename(target / "run_0")
     write_json(path(baselines, template), baseline.model_dump(mode="json"))
     return large
 

@@ -104,9 +104,10 @@ class Launcher:
             return reported, reported
         verified = self._judged("evaluate.py", folder / "evaluation", out_dir, tick, smoke) / "final_info.json"
         try:
-            scores = metrics.overlay(reported, metrics.read(verified, None, seeds))
+            measured = metrics.read(verified, None, seeds)
         except MetricsError as error:
-            raise TemplateFault(f"evaluate.py of {self.template.name}: {error}") from error
+            raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
+        scores = metrics.overlay(reported, measured, self.template.manifest.primary)
         keep(verified, out_dir / "verified.json")
         return reported, scores
 
@@ -118,30 +119,30 @@ class Launcher:
         """
         if not self.template.manifest.has_known:
             return ()
-        out_dir = self._judged("known.py", folder, run_dir, tick, smoke=False)
         try:
+            out_dir = self._judged("known.py", folder, run_dir, tick, smoke=False)
             return CLAIMS.validate_json((out_dir / "known.json").read_bytes())
-        except (OSError, ValidationError) as error:
-            raise TemplateFault(f"known.py of {self.template.name} wrote no claims: {error}") from error
+        except (MetricsError, OSError, ValidationError) as error:
+            raise TemplateFault(f"known.py of {self.template.name} gave no claims: {error}") from error
 
     def _judged(self, script: str, folder: Path, run_dir: Path, tick: Tick, smoke: bool) -> Path:
         """Run a script of the pinned template on what a run saved; gives the folder that it wrote into.
 
         Raises:
-            MetricsError: the script says that the run saved something unacceptable.
-            TemplateFault: the pinned template is not as it was, or the script failed.
+            MetricsError: the script refuses what the run saved, or could not cope with it.
+            StudyPaused: the script's job was lost.
+            TemplateFault: the pinned template is not as it was, or the script could not be started.
         """
         self._refuse_changed(script)
         argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
         job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
         job, result = self._finish(job, tick)
-        if result.ending == "exited" and result.code == UNACCEPTABLE:
-            raise MetricsError(f"{script} refuses what the run saved: {_failure(job, result)[1]}")
+        if result.ending == "lost":
+            raise StudyPaused(f"the job of {script} was lost: {result.message}")
         if result.ending != "exited" or result.code != 0:
-            what = _failure(job, result)[1]
-            raise TemplateFault(
-                f"{script} of {self.template.name} failed (the template's fault, not the agent's): {what}"
-            )
+            refused = result.ending == "exited" and result.code == UNACCEPTABLE
+            how = "refuses" if refused else "failed on"
+            raise MetricsError(f"{script} {how} what the run saved: {_failure(job, result)[1]}")
         return folder / "out"
 
     @property
@@ -241,7 +242,7 @@ def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     if result.ending == "memory":
         return (
             "memory",
-            f"stopped at {result.peak_memory / 2**30:.1f} GiB, the limit is {job.memory / 2**30:.1f} GiB.\n{end}",
+            f"stopped at {result.peak_memory / 2**20:,.0f} MiB, the limit is {job.memory / 2**20:,.0f} MiB.\n{end}",
         )
     if result.ending == "lost":
         return "lost", result.message

@@ -43,6 +43,12 @@ def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+def _none_or_several(seeds: int) -> int:
+    if seeds == 1:
+        raise ValueError("one seed shows no spread, so no run could be confirmed: take 2 or more, or 0 for never")
+    return seeds
+
+
 FileName = Annotated[str, AfterValidator(_file_name)]
 Duration = Annotated[str, AfterValidator(lambda t: _quantity(t, ("s", "m", "h")) and t)]
 Memory = Annotated[str, AfterValidator(lambda t: _quantity(t, ("KiB", "MiB", "GiB")) and t)]
@@ -83,8 +89,8 @@ class RunSpec(Record):
     and should keep what is still good."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
-    confirm_seeds: int = Field(5, ge=0)
-    """Fresh seeds that a winner is confirmed on."""
+    confirm_seeds: Annotated[int, AfterValidator(_none_or_several)] = Field(5, ge=0)
+    """Fresh seeds that a winner is confirmed on; 0: none ever is."""
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
@@ -169,6 +175,12 @@ class Manifest(Record):
         if len(primary) != 1:
             named = ", ".join(primary) or "none"
             raise ValueError(f"exactly one metric must say primary = true; here: {named}")
+        return self
+
+    @model_validator(mode="after")
+    def _editable_or_protected(self) -> Manifest:
+        if both := set(self.template.editable) & set(self.template.untouchable):
+            raise ValueError(f"[template] {sorted(both)[0]} is both editable and protected")
         return self
 
     @model_validator(mode="after")

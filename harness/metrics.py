@@ -113,13 +113,23 @@ def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:
     return tuple(float(item) for item in items)
 
 
-def overlay(reported: Scores, verified: Scores) -> Scores:
-    """The official scores: the evaluator's value wherever it gives one, else the reported one."""
-    return {
-        d: {**reported.get(d, {}), **verified.get(d, {})}
-        for d in dict.fromkeys((*reported, *verified))
-        if d in reported
-    }
+def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
+    """The official scores: the evaluator's value wherever it gives one, else the reported one.
+
+    Raises:
+        MetricsError: the two name different datasets, or the evaluator does not give the primary metric.
+    """
+    for dataset in dict.fromkeys((*reported, *verified)):
+        if dataset not in verified:
+            raise MetricsError(f"evaluate.py does not measure the dataset {dataset!r} (it does: {_names(verified)})")
+        if dataset not in reported:
+            raise MetricsError(
+                f"evaluate.py measures {dataset!r}, which is not reported (there is: {_names(reported)})"
+            )
+        if primary not in verified[dataset]:
+            given = _names(verified[dataset])
+            raise MetricsError(f"evaluate.py does not give {primary!r} on {dataset!r} (it gives: {given})")
+    return {dataset: {**reported[dataset], **verified[dataset]} for dataset in reported}
 
 
 def mean(values: tuple[float, ...]) -> float:

@@ -38,6 +38,10 @@ class Template:
         for name in (*about.editable, *about.protected, *about.held_out):
             if not (folder / name).is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
+        if (folder / "evaluate.py").is_file() and not self.manifest.has_evaluator:
+            raise TemplateError(
+                f"{folder / MANIFEST}: evaluate.py is not among the protected files, so it would never be run"
+            )
         for name, path in self._included.items():
             if not path.is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
@@ -119,6 +123,8 @@ def load(templates: Path, name: str) -> Template:
     if "/" in name and (Path(name) / MANIFEST).is_file():
         return Template(Path(name).resolve())
     known = sorted(p.parent.name for p in templates.glob(f"*/{MANIFEST}"))
+    if name not in known and (templates / name).is_dir() and name.isidentifier():
+        raise TemplateError(f"{templates / name} has no {MANIFEST}; README.md shows the smallest one")
     if name not in known:
         raise UnknownName("template", name, known)
     return Template(templates / name)

@@ -35,11 +35,11 @@ def main() -> None:
     except click.UsageError as error:
         code = _complain(error.format_message(), 2)
     except click.exceptions.Abort:
-        code = 130
+        code = _complain("interrupted", 130)
     except HarnessError as error:
         code = _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
-        code = 130
+        code = _complain("interrupted", 130)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         code = 0

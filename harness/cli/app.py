@@ -66,6 +66,7 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
 
 
-def print_json(value: Any) -> None:
-    text = json.dumps(value, indent=1, ensure_ascii=False)
+def print_json(value: Any, indent: int | None = 1) -> None:
+    """Print a value as JSON; without an indent on one line, as one of several."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     print(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # else a terminal may obey them

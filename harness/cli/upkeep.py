@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -53,7 +53,7 @@ def baseline(
         return
     for template in chosen:
         if refresh or not (check or path(here.baselines, template).exists()):
-            _store(here, template)
+            _store(here, template, sys.stderr if as_json else sys.stdout)
     _check(here, chosen, as_json)
 
 
@@ -83,7 +83,7 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
             print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
-def _store(here: ProjectPaths, chosen: Template) -> None:
+def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
     from harness import baseline as baselines
     from harness.template import Template
 
@@ -92,9 +92,10 @@ def _store(here: ProjectPaths, chosen: Template) -> None:
         ran = Template(Path(scratch) / "template")
         left_out = baselines.save(here.baselines, ran, out_dir, trial.scores, trial.reported, trial.seconds)
     note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
-    print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}")
+    print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}", file=told)
     for claim in claims:
-        print(f"  {'pass' if claim.holds else 'FAIL'}  {claim.claim}: {claim.found} (expected {claim.expected})")
+        holds = "pass" if claim.holds else "FAIL"
+        print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=told)
 
 
 def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
@@ -163,8 +164,20 @@ def check_template(
     template: Annotated[str | None, typer.Argument(help="Name of a template; without one, all of them.")] = None,
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
-    for chosen in _load([template] if template else None):
-        _check_one(project(), chosen)
+    from harness.errors import HarnessError, TemplateError
+    from harness.excerpt import printable
+
+    names, wrong = [template] if template else _names(), []
+    for name in names:
+        try:
+            _check_one(project(), *_load([name]))
+        except HarnessError as error:
+            wrong.append(name)
+            if len(names) == 1:
+                raise
+            print(f"{name}: {printable(str(error))}", file=sys.stderr)
+    if wrong:
+        raise TemplateError(f"{len(wrong)} of {len(names)} templates are not in order: {', '.join(wrong)}")
 
 
 def _check_one(here: ProjectPaths, chosen: Template) -> None:
@@ -177,12 +190,12 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
     print(f"{chosen.name}: template.toml is sound")
     ideas = [read_idea(chosen, name) for name in chosen.ideas()]
     print(f"{chosen.name}: {len(ideas)} ideas")
-    if chosen.manifest.search_space:
-        values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)
-        print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
     findings = lint(chosen.folder)
     if findings:
         raise TemplateError(f"{chosen.name}: {findings[0]}")
+    if chosen.manifest.search_space:
+        values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)
+        print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
     if chosen.manifest.smoke:
         with tempfile.TemporaryDirectory(prefix="harness-check-") as scratch:
             trial, _, _ = _trial(here, chosen, Path(scratch), smoke=True)

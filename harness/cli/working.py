@@ -241,7 +241,7 @@ def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], means: Means, a
     for paths in studies:
         stopped = _work(here, paths, means, quiet=as_json)
         if as_json:
-            print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason})
+            print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason}, indent=None)
         else:
             _what_next(paths, stopped)
         codes.append({"done": 0, "interrupted": 130}.get(stopped.status, 1))

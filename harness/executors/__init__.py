@@ -32,7 +32,9 @@ class Executor(Protocol):
 def is_under_way(folder: Path) -> bool:
     """Whether the job of that folder runs, or ended by itself: then `submit` takes it up and does not start it anew."""
     result = JobResult.load(folder / "result.json")
-    return lock.holder(folder / "lock") is not None or (result is not None and result.ending != "cancelled")
+    return lock.holder(folder / "lock") is not None or (
+        result is not None and result.ending not in ("cancelled", "lost")
+    )
 
 
 BUILT_IN = {"local": "harness.executors.local:LocalExecutor"}

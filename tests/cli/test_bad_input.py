@@ -54,6 +54,9 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
         ('memory = "512MiB"', 'memory = "lots"', "run.memory"),
         ('type = "float"', 'type = "categorical"', "needs choices"),
         ("[run]", "[run", "not TOML"),
+        ("[run]", "[run]\nconfirm_seeds = 1", "one seed shows no spread"),
+        ('protected = ["evaluate.py"', 'protected = ["experiment.py", "evaluate.py"', "both editable and protected"),
+        ('protected = ["evaluate.py", ', "protected = [", "evaluate.py is not among the protected files"),
     ],
 )
 def test_a_bad_manifest_is_told_with_file_and_key(project: Project, old: str, new: str, said: str) -> None:
@@ -62,6 +65,30 @@ def test_a_bad_manifest_is_told_with_file_and_key(project: Project, old: str, ne
     assert "template.toml" in message
     assert said in message
     assert said in refused(project, "template", "check", "tiny")
+
+
+def test_a_folder_without_a_manifest_is_told_so(project: Project) -> None:
+    (project.root / "templates" / "mine").mkdir()
+    assert "mine has no template.toml" in refused(project, "run", "mine")
+
+
+@pytest.mark.parametrize("script", [b"def (\n", b'x = "\xff"\n', b"\0"])
+def test_a_script_that_is_no_python_is_told_and_the_other_templates_are_checked(
+    project: Project, script: bytes
+) -> None:
+    templates = project.root / "templates"
+    shutil.copytree(templates / "tiny", templates / "broken")
+    manifest = templates / "broken" / "template.toml"
+    manifest.write_text(manifest.read_text().replace('name = "tiny"', 'name = "broken"'))
+    (templates / "broken" / "experiment.py").write_bytes(script)
+
+    alone = project.harness("template", "check", "broken")
+    assert alone.code == 2
+    assert "harness: broken: experiment.py" in alone.err and len(alone.err.splitlines()) == 1
+    said = project.harness("template", "check")
+    assert said.code == 2
+    assert "1 of 2 templates are not in order: broken" in said.err
+    assert "tiny: the baseline is fresh" in said.out
 
 
 def test_a_missing_baseline_names_the_command(project: Project) -> None:

@@ -67,6 +67,20 @@ def test_a_broken_known_py_is_the_templates_fault_and_nothing_is_stored(project:
     assert (project.root / "baselines" / "tiny" / "baseline.json").read_bytes() == stored
 
 
+def test_an_evaluator_that_spells_the_dataset_otherwise_gives_no_baseline(project: Project) -> None:
+    evaluator = project.root / "templates" / "tiny" / "evaluate.py"
+    evaluator.write_text(evaluator.read_text().replace('"numbers"', '"Numbers"'))
+    said = project.harness("baseline", "tiny", "--refresh")
+    assert said.code == 2
+    assert "evaluate.py does not measure the dataset 'numbers' (it does: Numbers)" in said.err
+
+
+def test_json_is_all_that_is_printed_when_a_baseline_is_made(project: Project) -> None:
+    said = project.harness("baseline", "tiny", "--refresh", "--json")
+    assert list(json.loads(said.out)) == ["tiny"]
+    assert "stored in" in said.err
+
+
 def test_files_too_large_for_git_are_named_and_not_kept(project: Project) -> None:
     script = project.root / "templates" / "tiny" / "experiment.py"
     saves = '    (out_dir / "prediction.json")'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab import UNCONFIRMED, Project, has_happened, notes, scale, swap, until
+from lab import UNCONFIRMED, Project, Study, has_happened, notes, scale, swap, until
 
 from harness.events import ConfirmationAsked, ConfirmationEnded
 
@@ -125,12 +125,18 @@ def test_the_ledger_adds_up(project: Project) -> None:
     assert "0.2500" in project.harness("status", "--cost").out
 
 
-def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_seeds(project: Project) -> None:
+def with_killed_confirmation(project: Project) -> Study:
+    """A study that is over, and whose confirmation of run 1 was killed in the middle."""
     project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
     study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
     with project.process("confirm", "s", "1") as killed:
         until(has_happened(study, ConfirmationAsked), "asked")
         killed.kill()
+    return study
+
+
+def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_seeds(project: Project) -> None:
+    study = with_killed_confirmation(project)
     assert "half way" in project.harness("confirm", "s", "2").err
 
     said = project.harness("confirm", "s")
@@ -142,11 +148,7 @@ def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_see
 
 
 def test_a_killed_confirmation_of_a_study_that_is_over_can_be_resumed_too(project: Project) -> None:
-    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
-    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
-    with project.process("confirm", "s", "1") as killed:
-        until(has_happened(study, ConfirmationAsked), "asked")
-        killed.kill()
+    study = with_killed_confirmation(project)
 
     assert project.resume().said.code == 0
     assert (study.ending.status, study.verdicts) == ("done", {1: "better"})

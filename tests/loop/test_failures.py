@@ -90,6 +90,15 @@ def test_what_the_evaluator_refuses_is_a_failed_attempt_that_is_fed_back(project
     assert_fed_back_and_mended(study, "no-metrics", "evaluate.py refuses what the run saved")
 
 
+@pytest.mark.parametrize("how", ["sys.exit(UNACCEPTABLE)", "raise"])
+def test_a_run_that_the_evaluator_cannot_measure_ends_no_study(project: Project, how: str) -> None:
+    project.change_template("evaluate.py", "sys.exit(UNACCEPTABLE)", how)
+    broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else [float('nan')] * 3)")
+    study = project.run(broken_first(broken), "--max-runs", "1")
+
+    assert_fed_back_and_mended(study, "no-metrics", "expected 3 finite guesses")
+
+
 def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
     study = project.run([swap("[loss_of(g) for g in guesses]", "[1e-9 for g in guesses]"), notes()], "--max-runs", "1")
 
@@ -124,7 +133,7 @@ def test_more_memory_than_allowed_ends_the_run(project: Project) -> None:
         "1",
     )
 
-    assert_fed_back_and_mended(study, "memory", "the limit is 0.5 GiB")
+    assert_fed_back_and_mended(study, "memory", "the limit is 512 MiB")
 
 
 GRANDCHILD = """\

@@ -196,10 +196,28 @@ def test_one_value_has_no_spread() -> None:
     assert metrics.standard_error((1.0,)) is None
 
 
-def test_a_verified_value_replaces_the_reported_one_and_adds_no_dataset() -> None:
+def test_a_verified_value_replaces_the_reported_one() -> None:
     reported = {"toy": {"loss": (1.0,), "seconds": (3.0,)}}
-    verified = {"toy": {"loss": (2.0,)}, "unheard of": {"loss": (9.0,)}}
-    assert metrics.overlay(reported, verified) == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
+    verified = {"toy": {"loss": (2.0,)}}
+    assert metrics.overlay(reported, verified, "loss") == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
+
+
+@pytest.mark.parametrize(
+    ("verified", "said"),
+    [
+        ({"Toy": {"loss": (2.0,)}}, r"does not measure the dataset 'toy' \(it does: Toy\)"),
+        (
+            {"toy": {"loss": (2.0,)}, "Toy": {"loss": (2.0,)}},
+            r"measures 'Toy', which is not reported \(there is: toy\)",
+        ),
+        ({"toy": {"Loss": (2.0,)}}, r"does not give 'loss' on 'toy' \(it gives: Loss\)"),
+    ],
+)
+def test_a_claim_never_takes_the_place_of_a_value_that_is_spelt_otherwise(
+    verified: dict[str, dict[str, tuple[float, ...]]], said: str
+) -> None:
+    with pytest.raises(MetricsError, match=said):
+        metrics.overlay({"toy": {"loss": (1.0,)}}, verified, "loss")
 
 
 def test_a_claim_far_from_the_verified_value_is_told_with_both() -> None:
