@@ -64,8 +64,27 @@ class Order:
     name: str = ""
     start: str = ""
     """`study/run_k`, when the study goes on from another study's run."""
+    control: str = ""
+    """The agent of the control that is to follow, if any."""
     control_of: str = ""
     """The study whose control it is."""
+
+
+def order_of(paths: StudyPaths) -> Order:
+    """What a study began with, for another one like it."""
+    begun, pinned = history(paths).begun, Template(paths.pinned)
+    return Order(
+        template=pinned,
+        baseline=baselines.of_study(begun, pinned),
+        run_0=paths.run(0),
+        idea=begun.idea,
+        budget=begun.budget,
+        agent=begun.agent,
+        engine=Engine(model=begun.model, prices=begun.prices),
+        strategy=begun.strategy,
+        start=begun.parent,
+        control=begun.control,
+    )
 
 
 def begin(project: ProjectPaths, order: Order, say: environment.Say) -> StudyPaths:
@@ -126,6 +145,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, order: Order, origin: Origin 
         model=order.engine.model,
         prices=order.engine.prices,
         gpus=chosen.manifest.run.gpus,
+        control=order.control,
         control_of=order.control_of,
         strategy=order.strategy,
         budget=order.budget,

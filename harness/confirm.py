@@ -49,6 +49,8 @@ def chosen(history: History, run: int | None) -> int:
         if run not in (None, pending.run):
             raise UserError(f"run {pending.run} is half way through its confirmation; confirm that one first")
         return pending.run
+    if history.stage in ("check", "launch", "record"):
+        raise UserError("the study was stopped half way through a run; `harness resume` ends that one first")
     if run is None:
         if best is None:
             raise UserError("no run looks better and was not measured on fresh seeds yet; name one to do it anyway")

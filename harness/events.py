@@ -42,6 +42,8 @@ class StudyStarted(Event):
     """Dollars per token of the model when the study began; calls are priced by these to its end."""
     gpus: int = 0
     """GPUs that each run asks for."""
+    control: str = ""
+    """The agent without a model that works the same template when this study is done, if one was asked for."""
     control_of: str = ""
     """The study that this one is the control of."""
     parent: str = ""

@@ -88,7 +88,7 @@ class Run:
     def outcome(self) -> str:
         if self.recorded and self.recorded.abandoned:
             return "given up"
-        return self.attempts[-1].outcome if self.attempts else "not launched"
+        return self.attempts[-1].outcome if self.attempts else "unfinished"
 
 
 class History:

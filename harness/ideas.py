@@ -26,17 +26,21 @@ def read_idea(template: Template, text: str) -> Idea:
     """An idea from a file, from the template's `ideas/`, or from the text itself.
 
     Raises:
-        IdeaError: the file is not TOML or JSON, or lacks a title or a prompt.
+        IdeaError: the file is not TOML or JSON, or lacks a title or a prompt; the text is empty, or one word.
     """
     listed = template.ideas()
     if text in listed:
         return _idea_file(template, listed[text])
     if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text) or _is_file(text):
         return _idea_file(template, Path(text))
-    if " " not in text.strip() and (close := difflib.get_close_matches(text, listed, n=1, cutoff=0.75)):
-        raise IdeaError(f"{template.name} has no idea named {text!r}; did you mean {close[0]}?")
     if not text.strip():
         raise IdeaError("the idea is empty; say in a sentence or more what to try")
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", text.strip()):
+        close = difflib.get_close_matches(text, listed, n=1, cutoff=0.75)
+        what = (
+            f"did you mean {close[0]}?" if close else f"it ships {', '.join(listed) or 'none'}; or say it in a sentence"
+        )
+        raise IdeaError(f"{template.name} has no idea named {text[:80]!r}; {what}")
     title = text.strip().splitlines()[0][:120]
     return _idea(template, {"title": title, "prompt": text}, "the idea")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -225,7 +226,7 @@ def compare(
 
 def _latest(here: ProjectPaths) -> str:
     studies = here.studies()
-    own = [name for name in studies if not name.endswith("-control")]
+    own = [name for name in studies if not re.search(r"-control$|-replay(-\d+)?$", name)]
     return max(own or studies, key=lambda name: here.study_paths(name).journal.stat().st_mtime)
 
 

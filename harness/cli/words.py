@@ -28,6 +28,8 @@ from harness.prompts import number
 from harness.records import Comparison
 
 BAR = 24
+REASON = 2000
+"""Characters of the reason why a study stopped that are shown."""
 GOOD, BAD, PLAIN, DIM = "green", "red", "default", "dim"
 VERDICT_STYLE = {
     "better": "bold green",
@@ -63,7 +65,7 @@ def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
         case Recorded():
             return _recorded(event, history)
         case ConfirmationAsked():
-            return f"  run {event.run} looks better: measured again on fresh seeds {_span(event.seeds)}", PLAIN
+            return f"  run {event.run}: measured again on fresh seeds {_span(event.seeds)}", PLAIN
         case ConfirmationEnded():
             return _confirmation(event, history)
         case PlotsDrawn():
@@ -71,7 +73,7 @@ def line(event: AnyEvent, history: History) -> tuple[str, str] | None:
                 return f"  plot.py failed: {plain(event.message)}", BAD
             return (f"  {len(event.files)} plots drawn", DIM) if event.files else None
         case StudyStopped():
-            return f"{event.status}: {plain(event.reason)}", GOOD if event.status == "done" else BAD
+            return f"{event.status}: {plain(event.reason, REASON)}", GOOD if event.status == "done" else BAD
         case AttemptEnded() | TurnStarted():
             return None
 
@@ -162,10 +164,10 @@ def _span(seeds: tuple[int, ...]) -> str:
     return f"{seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = 300) -> str:
     """One line without control characters, of bounded length."""
     joined = " ".join(part.strip() for part in clean(text[:4000]) if part.strip())
-    return joined[:300]
+    return joined[:most]
 
 
 def columns(rows: list[list[str]]) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from harness.begin import Means
     from harness.events import StudyStopped
     from harness.paths import ProjectPaths, StudyPaths
-    from harness.records import Budget
+    from harness.records import Budget, Idea
+    from harness.template import Template
 
 Model = Annotated[str | None, typer.Option(help="litellm name, replay:FILE or manual[:FOLDER].")]
 Timeout = Annotated[float, typer.Option("--model-timeout", min=1, help="Seconds per model call.")]
@@ -62,14 +63,13 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, records, strategies
+    from harness import baseline, strategies
     from harness import template as templates
     from harness.agents import WITHOUT_MODEL
     from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.errors import IdeaError, UserError
     from harness.executors import BUILT_IN
     from harness.ideas import read_idea
-    from harness.journal import history
     from harness.seams import find
 
     here = project()
@@ -90,8 +90,7 @@ def run(
         raise IdeaError(
             f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
         )
-    tuning = records.Idea(title=f"Tune {chosen.name}", prompt="Search the constants in [search_space].")
-    ideas = [read_idea(chosen, text) for text in idea or []] or [tuning]
+    ideas = [read_idea(chosen, text) for text in idea or []] or [_tuning(chosen)]
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
@@ -101,16 +100,15 @@ def run(
         if name and (here.runs / f"{name}-control").exists():
             raise UserError(f"there is a study named {name}-control already; take another --name")
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
-    orders = [Order(chosen, stored, run_0, i, budget, agent, engine, strategy, check_name(name), start) for i in ideas]
+    orders = [
+        Order(chosen, stored, run_0, one, budget, agent, engine, strategy, check_name(name), start, control)
+        for one in ideas
+    ]
 
     def studies() -> Iterator[StudyPaths]:
-        """Each study, begun when the one before it is over, and its control after it."""
+        """Each study, begun when the one before it is over."""
         for order in orders:
-            paths = begin(here, order, _say)
-            yield paths
-            if control and history(paths).status == "done":
-                beside = replace(order, agent=control, engine=records.Engine(), idea=tuning, control_of=paths.name)
-                yield begin(here, replace(beside, name=f"{paths.name}-control"), _say)
+            yield from _with_control(here, begin(here, order, _say))
 
     means = Means(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(_work_all(here, studies(), means, as_json))
@@ -132,7 +130,7 @@ def resume(
     paths = here.study(study)
     may_resume(paths)
     means = Means(executor, sandbox, model_timeout, model_retries)
-    raise typer.Exit(_work_all(here, iter([paths]), means, as_json))
+    raise typer.Exit(_work_all(here, _with_control(here, paths), means, as_json))
 
 
 @app.command(name="confirm")
@@ -169,14 +167,12 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
-    from harness import baseline
-    from harness.begin import Means, Order, agent_class, begin
+    from harness.begin import Means, agent_class, begin, order_of
     from harness.errors import UserError
     from harness.journal import history
     from harness.models import REPLAY
     from harness.records import Engine
     from harness.replays import differences
-    from harness.template import Template
 
     here = project()
     original = here.study(study)
@@ -185,27 +181,15 @@ def replay(
         raise UserError(
             f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
         )
-    begun = before.begun
-    pinned = Template(original.pinned)
-    model = f"{REPLAY}{original.recording}" if begun.model else None
-    agent_class(begun.agent).check(model, pinned, priced=False)
+    order = order_of(original)
+    model = f"{REPLAY}{original.recording}" if order.engine.model else None
+    agent_class(order.agent).check(model, order.template, priced=False)
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
-    order = Order(
-        template=pinned,
-        baseline=baseline.of_study(begun, pinned),
-        run_0=original.run(0),
-        idea=begun.idea,
-        budget=begun.budget,
-        agent=begun.agent,
-        engine=Engine(model=model or ""),
-        strategy=begun.strategy,
-        name=name,
-        start=begun.parent,
-    )
+    order = replace(order, engine=Engine(model=model or ""), name=name, control="")
     paths = begin(here, order, _say)
     stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
-    found = differences(before, history(paths), pinned)
+    found = differences(before, history(paths), order.template)
     if as_json:
         print_json({"study": original.name, "replay": paths.name, "status": stopped.status, "differences": found})
     else:
@@ -213,6 +197,26 @@ def replay(
             print(f"difference: {sentence}")
         print(f"{len(found)} differences in edits and metrics between {original.name} and {paths.name}")
     raise typer.Exit(130 if stopped.status == "interrupted" else 1 if found else 0)
+
+
+def _with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
+    """A study, and when it is done its control, if one was asked for and is not there."""
+    from harness.begin import begin, order_of
+    from harness.journal import history
+    from harness.records import Engine
+
+    yield paths
+    after, name = history(paths), f"{paths.name}-control"
+    if after.begun.control and after.status == "done" and not (here.runs / name).exists():
+        order = order_of(paths)
+        beside = replace(order, agent=order.control, engine=Engine(), idea=_tuning(order.template), control="")
+        yield begin(here, replace(beside, name=name, control_of=paths.name), _say)
+
+
+def _tuning(template: Template) -> Idea:
+    from harness.records import Idea
+
+    return Idea(title=f"Tune {template.name}", prompt="Search the constants in [search_space].")
 
 
 def _say(line: str) -> None:

@@ -54,6 +54,9 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
         ('memory = "512MiB"', 'memory = "lots"', "run.memory"),
         ('type = "float"', 'type = "categorical"', "needs choices"),
         ("[run]", "[run", "not TOML"),
+        ('editable = ["experiment.py"', 'editable = "experiment.py" # ', "template.editable: must be a list"),
+        ('name = "tiny"', "", "template.name: is missing"),
+        ('timeout = "20s"', "timeout = 20", "run.timeout: must be text in quotes"),
         ("[run]", "[run]\nconfirm_seeds = 1", "one seed shows no spread"),
         ('protected = ["evaluate.py"', 'protected = ["experiment.py", "evaluate.py"', "both editable and protected"),
         ('protected = ["evaluate.py", ', "protected = [", "evaluate.py is not among the protected files"),
@@ -187,13 +190,13 @@ def test_a_budget_that_is_no_number_is_refused(project: Project, amount: str) ->
 
 
 def test_an_unknown_agent_lists_the_known_ones(project: Project) -> None:
-    message = refused(project, "run", "tiny", "--agent", "aidr", "--idea", "x")
+    message = refused(project, "run", "tiny", "--agent", "aidr", "--idea", "Try x.")
     assert message == "harness: no agent named 'aidr'; known: aider, random, tuner\n"
 
 
 @pytest.mark.parametrize("place", ["no.such.module:X", "..x:Y", "json:JSONDecoder", "harness.agents.tuner:Tunr", ":"])
 def test_a_plug_in_that_is_none_is_refused(project: Project, place: str) -> None:
-    assert place in refused(project, "run", "tiny", "--agent", place, "--idea", "x", "--model", "manual")
+    assert place in refused(project, "run", "tiny", "--agent", place, "--idea", "Try x.", "--model", "manual")
     assert place in refused(project, *RUN, "--executor", place)
 
 
@@ -217,7 +220,7 @@ def test_a_name_that_is_taken_is_refused(worked: Project) -> None:
 
 
 def test_one_name_for_two_ideas_is_refused(project: Project) -> None:
-    refused(project, *RUN, "--idea", "a", "--idea", "b", "--name", "s")
+    refused(project, *RUN, "--idea", "Try a.", "--idea", "Try b.", "--name", "s")
 
 
 @pytest.mark.parametrize("start", ["gone/run_1", "tuned", "tuned/run_x", "tuned/1", "/run_1"])
@@ -255,13 +258,13 @@ def test_a_study_that_is_over_cannot_be_resumed(worked: Project) -> None:
 
 
 def test_without_model_and_key_the_variables_and_the_ways_out_are_named(project: Project) -> None:
-    message = refused(project, "run", "tiny", "--idea", "x")
+    message = refused(project, "run", "tiny", "--idea", "Try x.")
     for part in (*DEFAULT_MODELS, "--agent tuner", "--model manual", "--model ollama/", "--model replay:"):
         assert part in message
 
 
 def test_a_missing_recording_is_named(project: Project) -> None:
-    message = refused(project, "run", "tiny", "--idea", "x", "--model", f"replay:{project.root / 'gone.jsonl'}")
+    message = refused(project, "run", "tiny", "--idea", "Try x.", "--model", f"replay:{project.root / 'gone.jsonl'}")
     assert "cannot read the recording" in message
     assert "gone.jsonl" in message
 
@@ -270,13 +273,13 @@ def test_a_missing_recording_is_named(project: Project) -> None:
 def test_a_corrupt_recording_is_named_with_its_line(project: Project, content: str) -> None:
     path = project.root / "recording.jsonl"
     path.write_text(content)
-    message = refused(project, "run", "tiny", "--idea", "x", "--model", f"replay:{path}")
+    message = refused(project, "run", "tiny", "--idea", "Try x.", "--model", f"replay:{path}")
     assert "recording.jsonl" in message
     assert f"line {max(1, content.count(chr(10)))}" in message or not content
 
 
 def test_a_misspelt_model_of_ours_is_refused(project: Project) -> None:
-    assert "manual:FOLDER" in refused(project, "run", "tiny", "--idea", "x", "--model", "manually")
+    assert "manual:FOLDER" in refused(project, "run", "tiny", "--idea", "Try x.", "--model", "manually")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +293,7 @@ def test_a_misspelt_model_of_ours_is_refused(project: Project) -> None:
 def test_a_model_that_cannot_be_called_is_refused_with_what_it_needs(
     project: Project, model: str, options: tuple[str, ...], said: str
 ) -> None:
-    assert said in refused(project, "run", "tiny", "--idea", "x", "--model", model, *options)
+    assert said in refused(project, "run", "tiny", "--idea", "Try x.", "--model", model, *options)
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "x"])

@@ -136,6 +136,11 @@ def test_a_seed_that_is_named_twice_is_refused(project: Project, command: tuple[
     assert "run.seeds: a seed is named twice" in message
 
 
+def test_one_word_that_names_no_idea_is_refused_with_those_that_there_are(project: Project) -> None:
+    message = refused(project, "run", "tiny", "--model", "manual", "--idea", "curriculum")
+    assert "tiny has no idea named 'curriculum'; it ships nearer; or say it in a sentence" in message
+
+
 @pytest.mark.parametrize("misspelt", ["nearr", "neaer", "Nearer"])
 def test_a_misspelt_idea_is_refused_with_the_one_that_was_meant(project: Project, misspelt: str) -> None:
     message = refused(project, "run", "tiny", "--model", "manual", "--idea", misspelt)

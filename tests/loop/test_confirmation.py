@@ -7,7 +7,7 @@ import json
 import pytest
 from lab import UNCONFIRMED, Project, Study, has_happened, notes, scale, swap, until
 
-from harness.events import ConfirmationAsked, ConfirmationEnded
+from harness.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded
 
 LUCKY = "I choose well.\n\n" + swap(
     "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"
@@ -112,6 +112,17 @@ def test_a_control_works_the_same_template_with_the_same_budget_and_is_shown_bes
     )
 
 
+def test_a_study_that_was_paused_still_gets_its_control_when_it_is_resumed(project: Project) -> None:
+    paused = project.run([scale(2.0)], "--max-runs", "1", "--control", "random")
+    assert paused.ending.status == "paused" and not project.study("s-control").paths.root.exists()
+
+    project.recording([scale(2.0), notes()])
+    assert project.resume().said.code == 0
+    control = project.study("s-control")
+    assert (control.history.begun.control_of, control.ending.status) == ("s", "done")
+    assert "control (random)" in project.harness("compare", "s").out
+
+
 def test_the_ledger_adds_up(project: Project) -> None:
     replies = [(scale(2.0), {"calls": 1, "tokens_in": 100, "tokens_out": 20, "dollars": 0.25}), notes()]
     project.run(replies, "--max-runs", "1")
@@ -152,6 +163,19 @@ def test_a_killed_confirmation_of_a_study_that_is_over_can_be_resumed_too(projec
 
     assert project.resume().said.code == 0
     assert (study.ending.status, study.verdicts) == ("done", {1: "better"})
+
+
+def test_a_study_that_was_stopped_within_a_run_is_resumed_before_anything_is_confirmed(project: Project) -> None:
+    study = project.run([scale(2.0), scale(2.5, 2.0), notes()], "--max-runs", "2", "--confirm", "0")
+    lines = study.paths.journal.read_bytes().splitlines(keepends=True)
+    launched = next(n for n, event in enumerate(study.events) if isinstance(event, AttemptLaunched) and event.run == 2)
+    study.paths.journal.write_bytes(b"".join(lines[: launched + 1]))
+
+    said = project.harness("confirm", "s", "1")
+    assert (said.code, len(said.err.splitlines())) == (2, 1) and "harness resume" in said.err
+    assert project.resume().said.code == 0
+    assert project.harness("confirm", "s", "1").code == 0
+    assert (study.ending.status, study.verdicts) == ("done", {1: "better", 2: UNCONFIRMED})
 
 
 def test_a_template_that_cannot_measure_a_confirmation_leaves_the_study_as_it_was(project: Project) -> None:

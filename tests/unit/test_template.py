@@ -54,7 +54,7 @@ def test_a_sound_template_is_read(template: Template) -> None:
             "exactly one metric must say primary = true; here: loss, accu",
         ),
         ('goal = "min"', 'goal = "smaller"', "metrics.loss.goal"),
-        ('summary = "A toy that takes milliseconds"', "", "template.summary: Field required"),
+        ('summary = "A toy that takes milliseconds"', "", "template.summary: is missing"),
         (
             'editable = ["experiment.py"',
             'editable = ["gone.py", "experiment.py"',
@@ -177,7 +177,9 @@ def test_an_idea_may_be_a_toml_or_a_json_file(template: Template, tmp_path: Path
     assert read_idea(template, str(tmp_path / "a.json")) == read_idea(template, str(tmp_path / "a.toml"))
 
 
-@pytest.mark.parametrize("text", ["!rm -rf /", "/drop", "/run ls", "!", "wid er", "~/x", "--model x", "a\nb.toml"])
+@pytest.mark.parametrize(
+    "text", ["!rm -rf /", "/drop", "/run ls", "!", "wid er", "~/x", "--model x", "a\nb.toml", "幅を広げる"]
+)
 def test_any_other_text_is_the_idea_itself_and_never_a_command(template: Template, text: str) -> None:
     idea = read_idea(template, text)
     assert idea.prompt == text
@@ -197,8 +199,8 @@ def test_the_title_of_a_long_text_is_its_first_line_cut(template: Template) -> N
         ("x.json", "not json", "not JSON"),
         ("x.json", "[" * 100_000, "not JSON"),
         ("x.toml", "= 3", "not TOML"),
-        ("x.toml", 'prompt = "p"\n', "title: Field required"),
-        ("x.toml", 'title = "t"\n', "prompt: Field required"),
+        ("x.toml", 'prompt = "p"\n', "title: is missing"),
+        ("x.toml", 'title = "t"\n', "prompt: is missing"),
         ("x.toml", 'title = ""\nprompt = "p"\n', "title"),
         ("x.toml", 'title = "  "\nprompt = "p"\n', "title"),
         ("x.toml", 'title = 3\nprompt = "p"\n', "title"),
