@@ -1,7 +1,8 @@
 """Sparse autoencoders (SAEs), several seeds side by side in one batched module. Protected.
 
-Every parameter has a leading axis of S seeds: W_enc [S, d, m], b_enc [S, m], W_dec [S, m, d], b_dec [S, d] for d inputs
-and m latents. An architecture is a subclass of `SAE` in `ARCHITECTURES`; an experiment may add its own. To train one:
+Every parameter has a leading axis of S seeds: W_enc [S, d, m], b_enc [S, 1, m], W_dec [S, m, d], b_dec [S, 1, d] for
+d inputs and m latents. An architecture is a subclass of `SAE` in `ARCHITECTURES`; an experiment may add its own. To
+train one:
 
     sae = ARCHITECTURES["batch_topk"](seeds, d_in=20, n_latents=20, k=1.12).to(device)
     refuse_dead_start(sae, x)
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn import Module, Parameter
 from torch.nn.functional import mse_loss, normalize
 
@@ -49,10 +51,10 @@ class SAE(Module):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         directions = normalize(self.random_normal(n_latents, d_in), dim=2)
         self.W_enc = Parameter(directions.mT.clone())
-        self.b_enc = Parameter(torch.zeros(len(seeds), n_latents))
+        self.b_enc = Parameter(torch.zeros(len(seeds), 1, n_latents))
         self.W_dec = Parameter(directions)
         self.W_dec.register_hook(self._tangential)
-        self.b_dec = Parameter(torch.zeros(len(seeds), d_in))
+        self.b_dec = Parameter(torch.zeros(len(seeds), 1, d_in))
 
     def _tangential(self, gradient: Tensor) -> Tensor:
         """The gradient of W_dec without the part that would only change the length of its rows.
@@ -85,7 +87,7 @@ class SAE(Module):
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """(x - b_dec) W_enc + b_enc, [S, N, m]."""
-        bias = torch.baddbmm(self.b_enc.unsqueeze(1), self.b_dec.unsqueeze(1), self.W_enc, alpha=-1)
+        bias = torch.baddbmm(self.b_enc, self.b_dec, self.W_enc, alpha=-1)
         return torch.baddbmm(bias, x, self.W_enc)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -94,7 +96,7 @@ class SAE(Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """xhat = z W_dec + b_dec, [S, N, d]."""
-        return torch.baddbmm(self.b_dec.unsqueeze(1), z, self.W_dec)
+        return torch.baddbmm(self.b_dec, z, self.W_dec)
 
     def loss(self, x: Tensor) -> Losses:
         """The loss on a training batch x [S, N, d]; what spans a batch, spans that of each seed."""
@@ -107,7 +109,7 @@ class SAE(Module):
     @torch.no_grad()
     def after_step(self) -> None:
         """To be called after each step of the optimiser: brings the rows of W_dec back to unit length."""
-        normalize(self.W_dec, dim=2, out=self.W_dec)
+        self.W_dec.div_(vector_norm(self.W_dec, dim=2, keepdim=True).clamp_min_(1e-12))  # half the time of normalize
 
 
 class ReluL1(SAE):
@@ -235,7 +237,7 @@ class BatchTopK(SAE):
         dead = (self.silent_steps >= SILENT_STEPS)[..., None]
         self.W_dec.copy_(torch.where(dead, directions, self.W_dec))
         self.W_enc.copy_(torch.where(dead, directions, self.W_enc.mT).mT)
-        self.b_enc.masked_fill_(dead[..., 0], 0.0)
+        self.b_enc.masked_fill_(dead.mT, 0.0)
 
 
 class HeavisideSTE(torch.autograd.Function):
@@ -303,7 +305,7 @@ class Gated(SAE):
 
     def gate_and_latents(self, x: Tensor) -> tuple[Tensor, Tensor]:
         gate = self.pre_activations(x)
-        magnitude = self.r.exp() * (gate - self.b_enc[:, None]) + self.b_mag
+        magnitude = self.r.exp() * (gate - self.b_enc) + self.b_mag
         return gate, torch.relu(magnitude) * (gate > 0)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -313,7 +315,7 @@ class Gated(SAE):
         gate, z = self.gate_and_latents(x)
         open_gate = torch.relu(gate)
         mse, sparsity = self.error(x, self.decode(z)), open_gate.sum(dim=(1, 2)) / x.shape[1]
-        auxiliary = self.error(x, torch.baddbmm(self.b_dec[:, None].detach(), open_gate, self.W_dec.detach()))
+        auxiliary = self.error(x, torch.baddbmm(self.b_dec.detach(), open_gate, self.W_dec.detach()))
         return {"total": mse + self.l1 * sparsity + auxiliary, "mse": mse, "l1": sparsity, "auxiliary": auxiliary}
 
 
@@ -352,7 +354,7 @@ class Matryoshka(BatchTopK):
     def residuals(self, x: Tensor, z: Tensor) -> list[Tensor]:
         """x - xhat_p for every prefix; each block of latents is decoded once."""
         widths = [end - start for start, end in pairwise([0, *self.prefix_widths()])]
-        residuals = [x - self.b_dec[:, None]]
+        residuals = [x - self.b_dec]
         for latents, minus_directions in zip(z.split(widths, dim=2), (-self.W_dec).split(widths, dim=1), strict=True):
             residuals.append(torch.baddbmm(residuals[-1], latents, minus_directions))
         return residuals[1:]

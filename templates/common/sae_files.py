@@ -5,7 +5,7 @@
     encoder.json   {"input": name, "output": name, "constants": {name: {"shape", "dtype"}},
                     "nodes": [{"name", "op", "args", "kwargs"}, …]}
     encoder.npz    the constants (weights, thresholds, index tables) by name
-    decoder.npz    W_dec [S, m, d] and b_dec [S, d]: xhat = z W_dec + b_dec
+    decoder.npz    W_dec [S, m, d] and b_dec [S, 1, d]: xhat = z W_dec + b_dec
 
 `load_sae` takes only operations of PyTorch's core ATen set, which compute tensors from tensors and touch nothing else.
 (torch.export's own .pt2 files are not used: reading one may unpickle objects and evaluate strings.)
@@ -266,7 +266,7 @@ def _refuse_misshapen(z: Any, x: Tensor, n_latents: int) -> None:
 
 @dataclass(frozen=True)
 class SavedSAE:
-    """A saved SAE: its decoder W_dec [S, m, d] and b_dec [S, d], and the two functions."""
+    """A saved SAE: its decoder W_dec [S, m, d] and b_dec [S, 1, d], and the two functions."""
 
     name: str
     W_dec: Tensor
@@ -298,7 +298,7 @@ class SavedSAE:
 
     def decode(self, z: Tensor) -> Tensor:
         """xhat = z W_dec + b_dec, [S, N, d]."""
-        return torch.baddbmm(self.b_dec[:, None], z, self.W_dec)
+        return torch.baddbmm(self.b_dec, z, self.W_dec)
 
 
 def load_sae(folder: Path, n_seeds: int, d_in: int, n_latents: int, device: torch.device | str = "cpu") -> SavedSAE:
@@ -308,7 +308,8 @@ def load_sae(folder: Path, n_seeds: int, d_in: int, n_latents: int, device: torc
         ArtifactError: a file is missing, unreadable or too large, or holds another operation, shape, dtype or NaN.
     """
     with blamed_on(folder.name, CANNOT_BE_USED):
-        decoder = load_arrays(folder / "decoder.npz", {"W_dec": (n_seeds, n_latents, d_in), "b_dec": (n_seeds, d_in)})
+        shapes = {"W_dec": (n_seeds, n_latents, d_in), "b_dec": (n_seeds, 1, d_in)}
+        decoder = load_arrays(folder / "decoder.npz", shapes)
         graph = _Graph.load(folder, torch.device(device))
         graph.refuse_large(torch.empty(n_seeds, 7, d_in), n_latents)
         w_dec, b_dec = (torch.from_numpy(decoder[key]).to(device) for key in ("W_dec", "b_dec"))

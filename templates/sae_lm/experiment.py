@@ -60,7 +60,7 @@ def train(sae: SAE, x: Tensor, n_steps: int) -> Array:
         rows = torch.stack([torch.randint(len(x), (BATCH_SIZE,), generator=generator) for generator in generators])
         batch = x[rows.to(x.device)]
         if step == 0:
-            sae.b_dec.data.copy_(batch.mean(dim=1))
+            sae.b_dec.data.copy_(batch.mean(dim=1, keepdim=True))
             refuse_dead_start(sae, batch)
         loss = sae.loss(batch)["total"]
         optimizer.zero_grad()

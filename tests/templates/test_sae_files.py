@@ -162,7 +162,7 @@ def constant_of(folder: Path) -> str:
     return next(iter(json.loads((folder / "encoder.json").read_text())["constants"]))
 
 
-DECODER = {"W_dec": np.ones((N_SEEDS, N_LATENTS, D_IN), np.float32), "b_dec": np.zeros((N_SEEDS, D_IN), np.float32)}
+DECODER = {"W_dec": np.ones((N_SEEDS, N_LATENTS, D_IN), np.float32), "b_dec": np.zeros((N_SEEDS, 1, D_IN), np.float32)}
 NAN = np.float32("nan")
 BROKEN = {
     "no encoder.json": lambda f: (f / "encoder.json").unlink(),
