@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import platform
 import shutil
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ from harness import metrics
 from harness.errors import BaselineError
 from harness.events import StudyStarted
 from harness.manifest import executed, one_line
-from harness.records import Claim, Record, Scores, write_json
+from harness.records import Claim, Machine, Record, Scores, write_json
 from harness.template import Template, digest_of_file
 
 LARGEST_FILE = 2 * 2**20
@@ -46,10 +44,9 @@ class Baseline(Record):
     reported: Scores
     """What experiment.py claimed."""
     seconds: float
-    machine: str
+    machine: Machine | None
+    """Where it was measured; None of a study's baseline of before this was known in full."""
     made_at: float
-    made_with: dict[str, str]
-    """Versions of Python and of the packages that the figures may depend on."""
 
 
 def fingerprint(template: Template) -> Fingerprint:
@@ -57,21 +54,6 @@ def fingerprint(template: Template) -> Fingerprint:
     takes_part = sorted({**template.files, **template.held_out}.items())
     files = {name: digest_of_file(path) for name, path in takes_part if executed(name)}
     return Fingerprint(files=files, command=run.command, seeds=run.seeds)
-
-
-def machine() -> str:
-    """Names this machine well enough to tell whether two timings may be compared."""
-    model = next(
-        (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} × {model or 'unknown processor'}"
-
-
-def _cpuinfo() -> list[str]:
-    try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return []
 
 
 def folder(baselines: Path, template: Template) -> Path:
@@ -118,7 +100,6 @@ def of_study(begun: StudyStarted, pinned: Template) -> Baseline:
         seconds=0.0,
         machine=begun.baseline_machine,
         made_at=begun.at,
-        made_with={},
     )
 
 
@@ -135,7 +116,14 @@ def _difference(stored: Fingerprint, now: Fingerprint) -> str:
 
 
 def save(
-    baselines: Path, template: Template, out_dir: Path, scores: Scores, reported: Scores, seconds: float
+    baselines: Path,
+    template: Template,
+    out_dir: Path,
+    *,
+    scores: Scores,
+    reported: Scores,
+    seconds: float,
+    machine: Machine | None,
 ) -> list[str]:
     """Store a finished run of the unmodified template as its baseline, with the files that the run left.
 
@@ -150,9 +138,8 @@ def save(
         scores=scores,
         reported=reported,
         seconds=round(seconds, 3),
-        machine=machine(),
+        machine=machine,
         made_at=round(time.time()),
-        made_with=versions(),
     )
     target = folder(baselines, template)
     large: list[str] = []
@@ -185,16 +172,4 @@ def agreement(stored: Baseline, again: Scores, primary: str) -> list[Claim]:
         what = f"{primary} on {dataset} as stored"
         expected, got = f"{metrics.mean(before):.6g} ± {slack:.2g}", f"{metrics.mean(now):.6g}"
         found.append(Claim(claim=what, expected=expected, found=got, holds=difference <= slack))
-    return found
-
-
-def versions() -> dict[str, str]:
-    from importlib import metadata
-
-    found = {"python": platform.python_version()}
-    for package in ("torch", "numpy"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found

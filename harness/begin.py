@@ -25,9 +25,9 @@ from harness.executors import BUILT_IN as EXECUTORS
 from harness.executors import Executor
 from harness.history import History
 from harness.journal import Journal, history
-from harness.launch import Launcher
+from harness.launch import Launcher, here
 from harness.paths import ProjectPaths, StudyPaths
-from harness.records import Budget, Call, Engine, Idea
+from harness.records import Budget, Call, Engine, Idea, Machine
 from harness.strategies import BUILT_IN as STRATEGIES
 from harness.study import Study, Watcher
 from harness.template import Template
@@ -96,22 +96,19 @@ def begin(project: ProjectPaths, order: Order, say: environment.Say) -> StudyPat
     paths = StudyPaths(project.runs / (order.name or _new_name(project, order)))
     if paths.root.exists():
         raise UserError(f"there is a study named {paths.name!r} already")
-    primary = order.template.manifest.primary
-    if order.template.manifest.metrics[primary].machine_bound and order.baseline.machine != baselines.machine():
-        raise UserError(
-            f"{primary} can only be compared with a baseline of this machine; make one: "
-            f"harness baseline {order.template.name} --refresh"
-        )
     lab = Lab(project.lab)
     if lab.has(paths.name):
         raise UserError(
             f"{project.lab} has a branch {paths.name!r} of a study whose folder is gone; take another --name"
         )
     origin = _origin(lab, project, order)
-    held_out = environment.ready(order.template, project.environments, say).held_out_digest
+    ready = environment.ready(order.template, project.environments, say)
+    primary = order.template.manifest.primary
+    if order.template.manifest.metrics[primary].machine_bound and order.baseline.machine != here(order.template, ready):
+        raise UserError(f"{primary} can only be compared with a baseline of this machine: leave out --baseline stored")
     workspace = Workspace.create(lab, paths.root, order.template)
     try:
-        _fill(workspace, paths, order, origin, held_out)
+        _fill(workspace, paths, order, origin, ready.held_out_digest)
     except BaseException:
         workspace.discard()
         raise
@@ -264,13 +261,21 @@ def opened(project: ProjectPaths, paths: StudyPaths, means: Means, watcher: Watc
                 hidden=(str(project.root),),
             ),
             watcher=watcher,
-            same_machine=begun.baseline_machine == baselines.machine(),
         )
+        if begun.baseline_machine not in (None, study.launcher.machine):
+            watcher.note(_elsewhere(begun.baseline_machine, study.launcher.machine))
         if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
             resumed = StudyResumed()
             journal.append(resumed)
             study.history.add(resumed)
         yield study
+
+
+def _elsewhere(baseline: Machine, here: Machine) -> str:
+    return (
+        f"this is another kind of machine than the baseline's ({'; '.join(here.differences(baseline))}): the same code "
+        "may give other last digits here, so nothing that runs here is called unchanged or compared exactly"
+    )
 
 
 def may_resume(paths: StudyPaths) -> History:

@@ -43,14 +43,16 @@ def compare(
     baseline: tuple[float, ...],
     values: tuple[float, ...],
     tried: int,
+    same_machine: bool = True,
 ) -> Comparison:
     """Compare one metric of a run with the baseline.
 
     Args:
         baseline, values: one value per seed.
         tried: how many comparisons of this study share the error rate; it sets the level for `detectable`.
+        same_machine: whether both were measured on the same kind of machine; only then may values be compared exactly.
     """
-    low, high, p, detectable, note = _welch(baseline, values, tried)
+    low, high, p, detectable, note = _welch(baseline, values, tried, same_machine)
     return Comparison(
         dataset=dataset,
         metric=metric,
@@ -68,6 +70,7 @@ def compare(
         p=p,
         detectable=detectable,
         note=note,
+        exact=same_machine,
     )
 
 
@@ -84,6 +87,7 @@ def against_baseline(
             baseline=baseline[dataset][name],
             values=scores[dataset][name],
             tried=tried,
+            same_machine=same_machine,
         )
         for dataset in baseline
         for name, spec in metrics.items()
@@ -92,12 +96,14 @@ def against_baseline(
 
 
 def _welch(
-    baseline: tuple[float, ...], values: tuple[float, ...], tried: int
+    baseline: tuple[float, ...], values: tuple[float, ...], tried: int, same_machine: bool
 ) -> tuple[float | None, float | None, float | None, float | None, str]:
     """Interval, p value and smallest detectable effect of `mean(values) - mean(baseline)`."""
     if min(len(baseline), len(values)) < 2:
         return None, None, None, None, "cannot tell: one value"
     if not _vary(baseline, values):
+        if not same_machine:
+            return None, None, None, None, "cannot tell: no spread, and the baseline is from another kind of machine"
         effect = _effect(baseline, values)
         return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread: the values are compared exactly"
     from scipy import stats

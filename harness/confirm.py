@@ -98,6 +98,7 @@ def step(study: Study) -> None:
     history, asked = study.history, study.history.confirming
     assert asked is not None
     baseline, again = history.begun.baseline, history.baseline_on_fresh_seeds
+    machines = [history.begun.baseline_machine]
     if any(len(values) < len(asked.seeds) for scores in baseline.values() for values in scores.values()):
         failed_before = again is not None and again.outcome != "ok" and again.at < asked.at
         if again is None or failed_before or history.may_try_again(again):
@@ -108,11 +109,13 @@ def step(study: Study) -> None:
             study.happened(_ended(study, asked.run, Trial(again.outcome, 0.0, 0, why)))
             return
         baseline = pooled(baseline, again.scores)
+        machines.append(again.machine)
     trial = _run_trial(study, asked.run, asked.seeds)
     if trial.outcome != "ok":
         study.happened(_ended(study, asked.run, trial))
         return
-    compared = study.compared(trial.scores, baseline, tried=history.confirmations_asked)
+    same_machine = all(machine == trial.machine for machine in machines)
+    compared = study.compared(trial.scores, baseline, history.confirmations_asked, same_machine)
     study.happened(_committed(study, _ended(study, asked.run, trial, compared)))
     study.workspace.restore(history.tree)
 
@@ -145,6 +148,7 @@ def _ended(study: Study, number: int, trial: Trial, compared: tuple[Comparison, 
         message=trial.message,
         reported=trial.reported,
         scores=trial.scores,
+        machine=trial.machine,
         comparisons=compared,
         commit=study.history.commit,
         tree=study.history.tree,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
-from harness.records import Budget, Comparison, Finding, Idea, Purpose, Record, Scores, Usage
+from harness.records import Budget, Comparison, Finding, Idea, Machine, Purpose, Record, Scores, Usage
 
 TurnStatus = Literal["edited", "nothing", "rejected", "done", "replicate"]
 Outcome = Literal["ok", "crashed", "timeout", "memory", "no-metrics", "tampered", "lost"]
@@ -59,7 +59,10 @@ class StudyStarted(Event):
     baseline: Scores
     baseline_reported: Scores = {}
     """What the unmodified experiment said of itself."""
-    baseline_machine: str
+    baseline_machine: Annotated[
+        Machine | None, BeforeValidator(lambda value: None if isinstance(value, str) else value)
+    ]
+    """Where the baseline was measured; None in journals of before this was known in full."""
     sandbox: str
     """Name of the sandbox of the machine that the study began on, or "none"."""
 
@@ -136,6 +139,8 @@ class AttemptEnded(Event):
     """What experiment.py claims."""
     scores: Scores = {}
     """What counts: the evaluator's values where it gives one, else the reported ones."""
+    machine: Machine | None = None
+    """Where it ran, if it gave a result."""
 
 
 class ConfirmationAsked(Event):
@@ -159,6 +164,8 @@ class ConfirmationEnded(Event):
     message: str = ""
     reported: Scores = {}
     scores: Scores = {}
+    machine: Machine | None = None
+    """Where it ran, if it gave a result."""
     comparisons: tuple[Comparison, ...] = ()
     """The fresh values against all of the baseline's."""
     commit: str

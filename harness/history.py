@@ -27,7 +27,7 @@ from harness.events import (
     TurnStarted,
 )
 from harness.metrics import disagreements, mean
-from harness.records import Comparison, Usage
+from harness.records import Comparison, Machine, Usage
 
 Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
 """run → dataset → verdict of the primary metric and its corrected p value."""
@@ -340,6 +340,14 @@ class History:
             return []
         usual = self.begun.baseline_reported, self.begun.baseline
         return disagreements(run.measured.reported, run.measured.scores, usual)
+
+    def elsewhere(self) -> dict[str, Machine]:
+        """What was measured on another kind of machine than the baseline → where: "run 2", "run 2 on fresh seeds"."""
+        home = self.begun.baseline_machine
+        measured = [(f"run {run.number}", run.measured.machine) for run in self.measured if run.measured]
+        names = {0: "the baseline on fresh seeds"}
+        measured += [(names.get(e.run, f"run {e.run} on fresh seeds"), e.machine) for e in self.confirmations]
+        return {what: machine for what, machine in measured if home and machine and machine != home}
 
     @property
     def machine_seconds(self) -> float:

@@ -6,9 +6,9 @@ Plain dataclasses, because the runner starts once per launch and must start fast
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Ending = Literal["exited", "timeout", "memory", "cancelled", "cannot-start", "lost"]
 
@@ -66,6 +66,8 @@ class JobResult:
     seconds: float
     peak_memory: int
     message: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+    """Where it ran, as `machine.describe` says it; empty if nobody was there to say."""
 
     def save(self, job: Job) -> None:
         beside = job.result.with_suffix(".part")

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import excerpt, metrics, process, sandbox
+from harness import excerpt, machine, metrics, process, sandbox
 from harness.environment import ASSETS, HELD_OUT, Environment
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.events import Outcome
 from harness.executors import Executor
 from harness.job import Job, JobResult
 from harness.process import clean_environment
-from harness.records import Claim, Scores
+from harness.records import Claim, Machine, Scores
 from harness.template import Template, digest_of
 
 Tick = Callable[[float, str], None]
@@ -43,6 +43,8 @@ class Trial:
     message: str = ""
     reported: Scores = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
+    machine: Machine | None = None
+    """Where it ran; None if nobody was there to say."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ class Launcher:
             reported, scores = self._scores(folder, out_dir, tick, smoke)
         except MetricsError as error:
             return Trial("no-metrics", result.seconds, result.peak_memory, str(error))
-        return Trial("ok", result.seconds, result.peak_memory, "", reported, scores)
+        packages = machine.packages(self.environment.python)
+        where = Machine(**result.machine, packages=packages) if result.machine else None
+        return Trial("ok", result.seconds, result.peak_memory, "", reported, scores, where)
 
     def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
@@ -146,6 +150,11 @@ class Launcher:
         return folder / "out"
 
     @property
+    def machine(self) -> Machine:
+        """What a run that is launched now would find."""
+        return here(self.template, self.environment)
+
+    @property
     def confinement(self) -> str:
         """Name of the sandbox that the runs get, or "none"."""
         return sandbox.name() if self.sandboxed else "none"
@@ -172,22 +181,12 @@ class Launcher:
         spec, environment = self.template.manifest.run, self.environment
         given = {ASSETS: environment.assets, HELD_OUT: environment.held_out if judged else ""}
         given = {variable: folder for variable, folder in given.items() if folder}
-        ours = {
-            "HARNESS_SEEDS": ",".join(map(str, self.seeds or spec.seeds)),
-            **given,
-            **({"HARNESS_SMOKE": "1"} if smoke else {}),
-            **process.thread_limits(),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "MPLBACKEND": "Agg",
-        }
         return Job(
             folder=str(folder),
             command=argv,
             cwd=str(code),
             out_dir=str(out_dir),
-            env=clean_environment(ours),
+            env=_variables(self.template, self.seeds, smoke) | given,
             timeout=timeout,
             memory=spec.memory_bytes,
             network=spec.network,
@@ -215,6 +214,28 @@ class Launcher:
         if result.ending == "cannot-start":
             raise TemplateFault(f"{result.message}; see [run] in template.toml")
         return job, result
+
+
+def here(template: Template, environment: Environment) -> Machine:
+    """The machine that a run of this template would find here, its packages included."""
+    described = machine.describe(_variables(template), gpus=template.manifest.run.gpus > 0)
+    return Machine(**described, packages=machine.packages(environment.python))
+
+
+def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = False) -> dict[str, str]:
+    """The environment variables that every job of a template gets."""
+    spec = template.manifest.run
+    ours = {
+        "HARNESS_SEEDS": ",".join(map(str, seeds or spec.seeds)),
+        **({"HARNESS_SMOKE": "1"} if smoke else {}),
+        **({} if spec.gpus else {"CUDA_VISIBLE_DEVICES": ""}),  # so that values do not depend on the sandbox
+        **process.thread_limits(),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "Agg",
+    }
+    return clean_environment(ours)
 
 
 def keep(source: Path, target: Path) -> None:

@@ -41,6 +41,10 @@ class ProjectPaths:
         """Environments built for templates; may be deleted, and are then built again."""
         return self.runs / "environments"
 
+    def baselines_of(self, machine: str) -> Path:
+        """Baselines that were measured on another kind of machine than the stored ones, named by its digest."""
+        return self.runs / "baselines" / machine
+
     @property
     def lab(self) -> Path:
         return self.runs / "lab.git"

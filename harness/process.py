@@ -21,6 +21,11 @@ import psutil
 PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
 PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
+KERNEL_SETTINGS = (
+    *("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE", "NVIDIA_TF32_OVERRIDE"),
+    *("NPY_DISABLE_CPU_FEATURES", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
+)
+"""Variables by which a user chooses the kernels of numerical libraries; passed on, and part of what a machine is."""
 
 FOR_DOWNLOADS = ("HOME", "PIP_", "HF_", "XDG_", "SSL_", "REQUESTS_", "NO_PROXY", "HTTP_", "HTTPS_", "ALL_PROXY")
 """Beginnings of what pip and other downloads need besides, in capitals or not."""
@@ -40,7 +45,9 @@ class Completed:
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for generated code: the few variables it needs and `extra`, nothing else."""
     kept = {
-        k: v for k, v in os.environ.items() if k in PASSED_ON or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
+        k: v
+        for k, v in os.environ.items()
+        if k in PASSED_ON or k in KERNEL_SETTINGS or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
     }
     return {**kept, **(extra or {})}
 
@@ -102,12 +109,14 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
 
 
 def thread_limits() -> dict[str, str]:
-    """Variables that keep numerical libraries to the processors that there are.
+    """Variables that keep numerical libraries to the processors that there are, or to the user's OMP_NUM_THREADS.
 
     Fewer than the machine's, in a container or under taskset. On a busy machine threads that spin while they wait for
     each other take ten times as long, so they soon stop spinning.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" sets nested parallelism too
+    cores = min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
     libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {**dict.fromkeys(libraries, str(cores)), "GOMP_SPINCOUNT": "10000"}
 

@@ -104,6 +104,49 @@ class Reply(Record):
     """Why its edits were not applied, if they were not: the whole reply is then void."""
 
 
+class Machine(Record):
+    """What the values of a run depend on besides its code and seeds.
+
+    On equal machines equal code gives equal values, to the last digit. On others it does so only nearly.
+    """
+
+    system: str
+    """Such as "Linux x86_64"."""
+    processor: str
+    """Its name, family and widest vector instructions."""
+    threads: int
+    """That numerical libraries use."""
+    gpus: tuple[str, ...] = ()
+    """Models of those that the run may use."""
+    settings: dict[str, str] = {}
+    """Variables by which a user has chosen the kernels of numerical libraries."""
+    packages: dict[str, str] = {}
+    """Versions of Python and of what it computes with."""
+
+    def __str__(self) -> str:
+        parts = [f"{self.threads} threads" if self.threads != 1 else "1 thread", *self.gpus]
+        parts += [f"{name}={value}" for name, value in self.settings.items()]
+        parts += [f"{name} {version}" for name, version in self.packages.items()]
+        return f"{self.system}, {self.processor}; {', '.join(parts)}"
+
+    @property
+    def digest(self) -> str:
+        """A short name for this kind of machine."""
+        import hashlib  # not by commands that only read
+
+        return hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def differences(self, other: Machine) -> list[str]:
+        """What is not the same on both, as phrases: "torch 2.9.1, not 2.13.0"."""
+        mine, theirs = self._facts(), other._facts()
+        names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        return [f"{name} {mine.get(name) or 'unset'}, not {theirs.get(name) or 'unset'}" for name in names]
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"system": self.system, "processor": self.processor, "threads": str(self.threads)}
+        return {**facts, "GPUs": ", ".join(self.gpus) or "none", **self.settings, **self.packages}
+
+
 class Claim(Record):
     """One thing that is known about a correct build of a template, and what a run shows."""
 
@@ -149,12 +192,14 @@ class Comparison(Record):
     detectable: float | None = None
     """Smallest true effect that this many seeds would have shown with 80 % power at the corrected level."""
     note: str = ""
+    exact: bool = True
+    """Whether both sides come from the same kind of machine, so that equal code gives equal values."""
 
     @property
     def unchanged(self) -> bool:
         """Whether the values are the baseline's to the last digit, and vary: the change does not reach here."""
         same_spread = bool(self.sd) and self.sd == self.baseline_sd and self.n == self.baseline_n
-        return self.effect == 0 and same_spread
+        return self.exact and self.effect == 0 and same_spread
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from harness import lock, process, sandbox
+from harness import lock, machine, process, sandbox
 from harness.job import Ending, Job, JobResult
 
 LOG_LIMIT = 64 * 2**20
@@ -57,7 +57,8 @@ def run(job: Job) -> JobResult:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         process.kill_descendants()
-    return JobResult(ending, code, time.monotonic() - started, watch.peak, message)
+    where = machine.describe(job.env, gpus=job.gpus > 0)
+    return JobResult(ending, code, time.monotonic() - started, watch.peak, message, where)
 
 
 def _started(job: Job) -> process.Child:

@@ -83,8 +83,6 @@ class Study:
     strategy: Strategy
     launcher: Launcher
     watcher: Watcher
-    same_machine: bool
-    """Whether the baseline was made on this machine, so that machine-bound metrics may be compared."""
     history: History = field(init=False)
 
     def __post_init__(self) -> None:
@@ -233,6 +231,7 @@ class Study:
                 message=trial.message,
                 reported=trial.reported,
                 scores=trial.scores,
+                machine=trial.machine,
             )
         )
         self.workspace.restore(launched.tree)
@@ -303,24 +302,27 @@ class Study:
 
     def judge(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
         """Every metric of a run against the baseline."""
-        return self.compared(ended.scores, self.history.begun.baseline, tried=self.budget.runs)
+        begun = self.history.begun
+        return self.compared(ended.scores, begun.baseline, self.budget.runs, ended.machine == begun.baseline_machine)
 
     def pool(self, ended: AttemptEnded) -> tuple[Comparison, ...]:
         """For a replicate: all values of its code against the baseline."""
         history = self.history
         if history.runs[ended.run].replicate_of is None:
             return ()
-        original, scores = history.original(ended.run), ended.scores
+        original, scores, machines = history.original(ended.run), ended.scores, [ended.machine]
         for run in history.measured:
             if run.measured and history.original(run.number) == original:
                 scores = pooled(run.measured.scores, scores)
-        return self.compared(scores, history.begun.baseline, tried=self.budget.runs)
+                machines.append(run.measured.machine)
+        same_machine = all(machine == history.begun.baseline_machine for machine in machines)
+        return self.compared(scores, history.begun.baseline, self.budget.runs, same_machine)
 
-    def compared(self, scores: Scores, baseline: Scores, tried: int) -> tuple[Comparison, ...]:
+    def compared(self, scores: Scores, baseline: Scores, tried: int, same_machine: bool) -> tuple[Comparison, ...]:
         """Every metric against the baseline's; `tried` runs share the error rate, on every dataset."""
         tried *= len(baseline)
         metrics = self.template.manifest.metrics
-        return against_baseline(scores, baseline, metrics, tried=tried, same_machine=self.same_machine)
+        return against_baseline(scores, baseline, metrics, tried=tried, same_machine=same_machine)
 
     def commit(self, recorded: Recorded, at: float) -> None:
         """Commit the turn's code with the run's results, the same way however often it is done."""

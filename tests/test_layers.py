@@ -44,6 +44,7 @@ LAYERS = {
     "workspace": 2,
     "process": 2,
     "sandbox": 2,
+    "machine": 2,
     "runner": 2,
     "manifest": 0,
     "template": 2,
@@ -62,6 +63,7 @@ LAYERS = {
     # one study
     "study": 4,
     "begin": 4,
+    "unmodified": 4,
     "confirm": 4,
     # many studies, views
     "campaign": 5,
@@ -77,7 +79,7 @@ NOT_YET = {"campaign", "report", "web"}
 
 ONE_PLACE = {"git", "aider", "litellm", "subprocess", "optuna", "submitit", "ray", "psutil"}
 UNUSED = {"submitit", "ray"}
-HEAVY = {"aider", "litellm", "scipy", "torch", "optuna", "numpy"}
+HEAVY = {"aider", "litellm", "scipy", "torch", "optuna", "numpy", "rich"}
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:

@@ -10,11 +10,20 @@ import gc
 import io
 import os
 import sys
+from importlib import import_module
 
 import click
 
 from harness.cli.app import app
 from harness.errors import HarnessError
+
+COMMANDS = {
+    "reading": ("status", "show", "diff", "compare"),
+    "working": ("run", "resume", "confirm", "replay"),
+    "upkeep": ("baseline", "template", "doctor"),
+    "auditing": ("audit",),
+}
+"""Module → the commands that it registers when it is imported."""
 
 
 def main() -> None:
@@ -24,9 +33,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "±" gets a question mark
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it looks through all installed packages for some
     gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
-    from harness.cli import auditing, reading, upkeep, working  # noqa: F401  # each registers its commands
-
+    for module in _modules(sys.argv[1:]):
+        import_module(module)
     try:
         code = app(standalone_mode=False, prog_name="harness")
     except click.exceptions.NoArgsIsHelpError as error:
@@ -46,6 +56,13 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that cannot be written
         code = _complain(f"{error}; nothing that was recorded is lost, a study can be resumed", 1)
     sys.exit(code)
+
+
+def _modules(arguments: list[str]) -> list[str]:
+    """The module of the command that is named first; all of them where none is, for help and for mistakes."""
+    command = arguments[2:3] if arguments[:1] in (["-C"], ["--project"]) else arguments[:1]
+    named = [module for module, names in COMMANDS.items() if {*command} & {*names}]
+    return [f"harness.cli.{module}" for module in named or COMMANDS]
 
 
 def _complain(text: str, code: int) -> int:

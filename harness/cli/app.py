@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,6 +65,27 @@ def console(stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+
+
+def width() -> int:
+    """Columns of the terminal; wide enough for tables where the output is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+
+
+def print_line(*parts: str | tuple[str, str]) -> None:
+    """Print parts on one line, those with a style such as "bold red" coloured where the output is a terminal.
+
+    Here and not with rich, which takes longer to load than a reading command may take.
+    """
+    pairs = [(part, "") if isinstance(part, str) else part for part in parts]
+    typer.echo(" ".join(styled(text, style) for text, style in pairs))
+
+
+def styled(text: str, style: str) -> str:
+    """The text with the codes that a terminal needs for a style; `typer.echo` leaves them out elsewhere."""
+    words = set(style.split()) - {"default"}
+    color = next(iter(words - {"bold", "dim"}), None)
+    return typer.style(text, fg=color, bold="bold" in words or None, dim="dim" in words or None) if words else text
 
 
 def print_json(value: Any, indent: int | None = 1) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from harness.cli import words
-from harness.cli.app import console
+from harness.cli.app import print_line, width
 from harness.curves import curve
 from harness.history import History
 from harness.journal import history as read_history
@@ -22,42 +18,43 @@ HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]
 
 def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
     """Every run of a study against its baseline; the primary metric only, unless `every`."""
-    out = console()
     title = f"{paths.name} · {history.begun.template} · {words.plain(history.begun.idea.title)}"
-    out.print(Text(title, style="bold"), Text(f"[{history.status}]", style="dim"), soft_wrap=True)
+    print_line((title, "bold"), (f"[{history.status}]", "dim"))
     rows = _rows(history, every)
     if not rows:
-        out.print(Text("no run was launched", style="dim"))
-    elif out.width >= ROOM:
-        _print_table(out, rows)
+        print_line(("no run was launched", "dim"))
+    elif width() >= ROOM:
+        _print_table(rows)
     else:
-        _print_blocks(out, rows)
+        _print_blocks(rows)
     for sentence in words.disagreements(history):
-        out.print(Text(sentence, style="bold red"), soft_wrap=True)
+        print_line((sentence, "bold red"))
     tried = sum(p is not None for of_run in history.screened().values() for _, p in of_run.values())
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
-        out.print(Text(f"p: Welch's t test over seeds, Holm-corrected over {over}.", style="dim"))
+        print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
+    for sentence in words.elsewhere(history):
+        print_line((sentence, "yellow"))
     if any(run.promising and not run.confirmed for run in history.measured):
-        out.print(Text(f"Measure a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", style="dim"))
-    _print_control(out, paths, history)
+        print_line((f"Measure a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
+    _print_control(paths, history)
     lab = paths.root.parent / "lab.git"
     for run in history.measured:
         command = f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}"
-        out.print(command, soft_wrap=True, markup=False)
+        print_line(command)
 
 
-def _print_control(out: Console, paths: StudyPaths, history: History) -> None:
+def _print_control(paths: StudyPaths, history: History) -> None:
     """Best so far of a study and of its control, where it has one."""
     beside = control_of(paths)
     if beside is None or not (ours := curve(history)) or not (theirs := curve(beside)):
         return
     goal = history.measured[0].primary[0].goal
     title = f"best so far on the study's seeds, {'lower' if goal == 'min' else 'higher'} is better:"
-    out.print(Text(title, style="dim"), soft_wrap=True)
+    print_line((title, "dim"))
     names = (history.begun.agent, f"control ({beside.begun.agent})")
     for line in words.curves(ours, theirs, names):
-        out.print(Text(f"  {line}"), soft_wrap=True)
+        print_line(f"  {line}")
 
 
 def control_of(paths: StudyPaths) -> History | None:
@@ -115,19 +112,20 @@ def _style(word: str) -> str:
     return words.VERDICT_STYLE.get(word, "dim")
 
 
-def _print_table(out: Console, rows: list[tuple[str, ...]]) -> None:
-    table = Table(*HEADS, box=None, pad_edge=False)
-    for *cells, word in rows:
-        table.add_row(*map(Text, cells), Text(word, style=_style(word)))
-    out.print(table)
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Columns below each other; the last one, which is the verdict, in its colour."""
+    cells = words.columns([list(HEADS[:-1]), *(list(row[:-1]) for row in rows)], ragged=False).splitlines()
+    print_line((f"{cells[0]}  {HEADS[-1]}", "bold"))
+    for line, row in zip(cells[1:], rows, strict=True):
+        print_line(f"{line} ", (row[-1], _style(row[-1])))
 
 
-def _print_blocks(out: Console, rows: list[tuple[str, ...]]) -> None:
+def _print_blocks(rows: list[tuple[str, ...]]) -> None:
     for run, metric, baseline, value, effect, p, seen, word in rows:
         if run:
-            out.print(Text(f"run {run}", style="bold"))
-        out.print(Text(f"  {metric}  "), Text(word, style=_style(word)))
+            print_line((f"run {run}", "bold"))
+        print_line(f"  {metric} ", (word, _style(word)))
         details = {"run": value, "baseline": baseline, "effect": effect, "p": p, "could have seen": seen}
         for head, cell in details.items():
             if cell:
-                out.print(Text(f"    {head:16}{cell}"), soft_wrap=True)
+                print_line(f"    {head:16}{cell}")

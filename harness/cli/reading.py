@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.app import Json, app, console, print_json, project
+from harness.cli.app import Json, app, print_json, print_line, project
 
 if TYPE_CHECKING:
     from harness.history import History, Run
@@ -131,37 +131,38 @@ def show(study: StudyName, as_json: Json = False) -> None:
     if as_json:
         print_json([event.model_dump(mode="json") for event in events])
         return
-    from rich.text import Text
-
     from harness import budget
     from harness.cli import words
     from harness.events import AttemptLaunched
     from harness.history import History
 
-    out, state = console(), History([])
+    state = History([])
     for event in events:
         state.add(event)
         if said := words.line(event, state):
-            out.print(Text(words.when(event.at), style="dim"), Text(said[0], style=said[1]))
+            print_line((words.when(event.at), "dim"), said)
     used = sorted({e.sandbox for e in events if isinstance(e, AttemptLaunched)} or {begun.sandbox})
     sandbox = ", ".join(used).replace("none", "none (runs were not confined)")
     facts = {
         "agent": f"{begun.agent} {begun.model}".strip(),
         "seeds": ", ".join(map(str, begun.seeds)),
         "sandbox": sandbox,
+        "baseline": f"measured on {begun.baseline_machine or 'a machine that is not known'}",
         "spent": f"{words.duration(state.seconds)}, {state.usage.tokens:,} tokens, ${state.usage.dollars:.4f}",
         "left": str(budget.left(begun.budget, state)),
         "notes": str(paths.root / "notes.md"),
         "logs": str(paths.private / "jobs"),
         "prompts": str(paths.private / "prompts"),
     }
-    out.print()
+    print_line()
     for key, value in facts.items():
-        out.print(Text(f"{key + ':':9}{value}"))
+        print_line(f"{key + ':':10}{words.plain(value, 1000)}")
+    for sentence in words.elsewhere(state):
+        print_line((sentence, "yellow"))
     for sentence in words.disagreements(state):
-        out.print(Text(sentence, style="bold red"), soft_wrap=True)
+        print_line((sentence, "bold red"))
     for claim in _unsupported(paths, state):
-        out.print(Text(f"not supported by the results: {claim}", style="yellow"), soft_wrap=True)
+        print_line((f"not supported by the results: {claim}", "yellow"))
 
 
 def _unsupported(paths: StudyPaths, history: History) -> list[str]:
@@ -237,6 +238,8 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
     from harness.curves import curve, differences
 
     found: dict[str, Any] = {"study": paths.name, "runs": [_run_json(history, run) for run in history.runs.values()]}
+    home = history.begun.baseline_machine
+    found["baseline_machine"] = home.model_dump(mode="json") if home else None
     found["unsupported_claims"] = _unsupported(paths, history)
     beside = control_of(paths)
     if beside is not None and (ours := curve(history)) and (theirs := curve(beside)):
@@ -259,6 +262,7 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "commit": run.recorded.commit if run.recorded else None,
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
+        "machine": run.measured.machine.model_dump(mode="json") if run.measured and run.measured.machine else None,
         "reported_differs": history.disagreements(run),
         "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
     }

@@ -6,19 +6,15 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from harness.cli.app import Json, app, console, print_json, project
+from harness.cli.app import Json, app, print_json, project
 
 if TYPE_CHECKING:
-    from harness.launch import Trial
     from harness.paths import ProjectPaths
-    from harness.records import Claim
     from harness.template import Template
 
 template_app = typer.Typer(help="Check templates.", no_args_is_help=True, rich_markup_mode=None)
@@ -85,12 +81,11 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
 
 def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
     from harness import baseline as baselines
-    from harness.template import Template
+    from harness.cli.bench import bench
 
-    with tempfile.TemporaryDirectory(prefix="harness-baseline-") as scratch:
-        trial, out_dir, claims = _trial(here, chosen, Path(scratch), smoke=False)
-        ran = Template(Path(scratch) / "template")
-        left_out = baselines.save(here.baselines, ran, out_dir, trial.scores, trial.reported, trial.seconds)
+    with bench(here) as place, place.run(chosen) as finished:
+        left_out = finished.save(here.baselines)
+    trial, claims = finished.trial, finished.claims
     note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
     print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}", file=told)
     for claim in claims:
@@ -102,13 +97,14 @@ def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
     """Run every template anew and print what was expected of it, with pass or fail."""
     from harness import baseline as baselines
     from harness.cli import words
+    from harness.cli.bench import bench
 
     started, rows = time.monotonic(), []
     for template in chosen:
         stored = baselines.load(here.baselines, template)
-        with tempfile.TemporaryDirectory(prefix="harness-baseline-") as scratch:
-            trial, _, claims = _trial(here, template, Path(scratch), smoke=False)
-        claims = (*claims, *baselines.agreement(stored, trial.scores, template.manifest.primary))
+        with bench(here) as place, place.run(template) as finished:
+            trial = finished.trial
+        claims = (*finished.claims, *baselines.agreement(stored, trial.scores, template.manifest.primary))
         rows += [{"template": template.name, **claim.model_dump()} for claim in claims]
         if not as_json:
             print(f"{template.name}: run again in {words.duration(trial.seconds)}", flush=True)
@@ -122,41 +118,6 @@ def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
         print(f"\n{len(rows) - failed} of {len(rows)} hold, in {words.duration(time.monotonic() - started)}")
     if not all(row["holds"] for row in rows):
         raise typer.Exit(1)
-
-
-def _trial(here: ProjectPaths, chosen: Template, scratch: Path, smoke: bool) -> tuple[Trial, Path, tuple[Claim, ...]]:
-    """Run a copy of the unmodified template; gives what came of it, its files and what is known about them.
-
-    Raises:
-        TemplateError: the run did not end well.
-    """
-    from rich.text import Text
-
-    from harness import environment
-    from harness.cli import words
-    from harness.errors import TemplateError
-    from harness.excerpt import printable
-    from harness.executors.local import LocalExecutor
-    from harness.launch import Launcher
-
-    code, pinned, out_dir = scratch / "study", scratch / "template", scratch / "job" / "out"
-    chosen.lay_out(code)
-    digest = chosen.pin(pinned)
-    with console(stderr=True).status(Text(f"running {chosen.name}")) as spinner:
-
-        def say(line: str) -> None:
-            spinner.update(Text(f"setting up {chosen.name} · {words.plain(line)}"))
-
-        def tick(seconds: float, line: str) -> None:
-            spinner.update(Text(f"running {chosen.name} · {words.duration(seconds)} · {words.plain(line)}"))
-
-        ready = environment.ready(chosen, here.environments, say)
-        launcher = Launcher(chosen, LocalExecutor(), pinned, digest, ready)
-        trial = (launcher.smoke if smoke else launcher.run)(code, scratch / "job", out_dir, tick)
-        if trial.outcome != "ok":
-            print(printable(trial.message), file=sys.stderr)
-            raise TemplateError(f"the unmodified {chosen.name} failed ({trial.outcome})")
-        return trial, out_dir, () if smoke else launcher.known(out_dir, scratch / "known", tick)
 
 
 @template_app.command(name="check")
@@ -184,6 +145,7 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
     from harness import baseline as baselines
     from harness.agents.tuner import SCRIPT, constants
     from harness.checks.lint import lint
+    from harness.cli.bench import bench
     from harness.errors import TemplateError
     from harness.ideas import read_idea
 
@@ -197,8 +159,8 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
         values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)
         print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
     if chosen.manifest.smoke:
-        with tempfile.TemporaryDirectory(prefix="harness-check-") as scratch:
-            trial, _, _ = _trial(here, chosen, Path(scratch), smoke=True)
+        with bench(here) as place:
+            trial = place.smoke(chosen)
         print(f"{chosen.name}: smoke run ended well after {trial.seconds:.1f} s, {trial.peak_memory / 2**20:.0f} MiB")
     else:
         print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")

@@ -139,6 +139,21 @@ def disagreements(history: History) -> list[str]:
     ]
 
 
+def elsewhere(history: History) -> list[str]:
+    """What was measured on another kind of machine than the baseline, a line for each kind."""
+    home, kinds = history.begun.baseline_machine, history.elsewhere()
+    if home is None:
+        return []
+    by_difference: dict[str, list[str]] = {}
+    for what, machine in kinds.items():
+        by_difference.setdefault("; ".join(machine.differences(home)), []).append(what)
+    return [
+        f"{', '.join(what)}: measured on another kind of machine than the baseline ({plain(difference)}), "
+        "so equal values are no proof of equal code"
+        for difference, what in by_difference.items()
+    ]
+
+
 def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
     """Best so far of a study and its control, run by run, and their difference at equal cost."""
     values = [point.best for point in (*study, *control)]
@@ -170,11 +185,11 @@ def plain(text: str, most: int = 300) -> str:
     return joined[:most]
 
 
-def columns(rows: list[list[str]]) -> str:
-    """Rows with their cells one below the other. For long lists: rich takes longer to load than these to print."""
+def columns(rows: list[list[str]], ragged: bool = True) -> str:
+    """Rows with their cells one below the other; `ragged` without spaces at their ends."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "\n".join(lines)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() if ragged else line for line in lines)
 
 
 def when(at: float) -> str:

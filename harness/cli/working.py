@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -56,6 +56,14 @@ def run(
     control: Annotated[
         str, typer.Option(help="tuner or random: work the same template with the same budget and no model, to compare.")
     ] = "",
+    baseline_from: Annotated[
+        Literal["here", "stored"],
+        typer.Option(
+            "--baseline",
+            help="here: where the stored baseline comes from another kind of machine, the unmodified template is run "
+            "here once. stored: never; equal values are then no proof of equal code.",
+        ),
+    ] = "here",
     executor: ExecutorName = "local",
     sandbox: Sandbox = True,
     model_timeout: Timeout = 600.0,
@@ -67,6 +75,7 @@ def run(
     from harness import template as templates
     from harness.agents import WITHOUT_MODEL
     from harness.begin import Means, Order, agent_class, begin, check_name
+    from harness.cli.bench import bench
     from harness.errors import IdeaError, UserError
     from harness.executors import BUILT_IN
     from harness.ideas import read_idea
@@ -75,7 +84,7 @@ def run(
     here = project()
     chosen = templates.load(here.templates, template)
     worker = agent_class(agent)
-    find("executor", executor, BUILT_IN)
+    runs_on = find("executor", executor, BUILT_IN)
     find("strategy", strategy, strategies.BUILT_IN)
     budget = _budget(
         runs=max_runs,
@@ -100,6 +109,9 @@ def run(
         if name and (here.runs / f"{name}-control").exists():
             raise UserError(f"there is a study named {name}-control already; take another --name")
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
+    if baseline_from == "here":
+        with bench(here, runs_on(), sandbox) as place:
+            stored, run_0 = place.baseline(chosen, stored)
     orders = [
         Order(chosen, stored, run_0, one, budget, agent, engine, strategy, check_name(name), start, control)
         for one in ideas

@@ -6,13 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Project
 
-from harness import __version__
+from harness import __version__, cli
+from harness.cli.app import app
 from harness.events import EVENTS
 
 from .conftest import listing
@@ -201,3 +203,23 @@ def test_output_meant_for_a_reader_who_left_is_no_error(worked: Project) -> None
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
+
+
+@pytest.mark.parametrize("before", [[], ["-C", "."], ["--project", "run"]])
+def test_only_the_module_of_the_command_is_imported(before: list[str]) -> None:
+    assert cli._modules([*before, "status", "--json"]) == ["harness.cli.reading"]
+    assert cli._modules([*before, "run", "status"]) == ["harness.cli.working"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--project=.", "status"], ["stauts"]])
+def test_where_no_command_comes_first_all_are_known(arguments: list[str]) -> None:
+    assert len(cli._modules(arguments)) == len(cli.COMMANDS)
+
+
+def test_every_command_is_in_the_table_with_the_module_that_registers_it() -> None:
+    for module in cli.COMMANDS:
+        import_module(f"harness.cli.{module}")
+    registered = [(c.name or c.callback.__name__, c.callback.__module__) for c in app.registered_commands if c.callback]
+    registered += [(group.name, "harness.cli.upkeep") for group in app.registered_groups]
+    table = [(name, f"harness.cli.{module}") for module, names in cli.COMMANDS.items() for name in names]
+    assert sorted(registered) == sorted(table)

@@ -10,10 +10,12 @@ import pytest
 from harness import baseline
 from harness.baseline import Baseline
 from harness.errors import BaselineError
+from harness.records import Machine
 from harness.template import Template
 
 from .conftest import BASELINE, MANIFEST
 
+MACHINE = Machine(system="Linux x86_64", processor="a processor", threads=2, packages={"torch": "2.13.0"})
 REFRESH = "harness baseline toy --refresh"
 
 
@@ -22,8 +24,20 @@ def stored(template: Template, tmp_path: Path) -> Path:
     """The folder baselines/, with a fresh baseline of the toy in it."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "final_info.json").write_text("{}")
-    baseline.save(tmp_path / "baselines", template, tmp_path / "out", BASELINE, BASELINE, 1.23456)
+    save(tmp_path, template)
     return tmp_path / "baselines"
+
+
+def save(tmp_path: Path, template: Template) -> None:
+    baseline.save(
+        tmp_path / "baselines",
+        template,
+        tmp_path / "out",
+        scores=BASELINE,
+        reported=BASELINE,
+        seconds=1.23456,
+        machine=MACHINE,
+    )
 
 
 def refusal(stored: Path, folder: Path) -> str:
@@ -36,15 +50,14 @@ def refusal(stored: Path, folder: Path) -> str:
 def test_what_was_stored_is_loaded_while_it_is_fresh(stored: Path, template: Template) -> None:
     loaded = baseline.load(stored, template)
     assert (loaded.template, loaded.scores, loaded.reported, loaded.seconds) == ("toy", BASELINE, BASELINE, 1.235)
-    assert loaded.machine == baseline.machine()
-    assert loaded.made_with["python"]
+    assert loaded.machine == MACHINE
     assert (stored / "toy" / "run_0" / "final_info.json").read_text() == "{}"
 
 
 def test_storing_again_leaves_nothing_of_the_old_run(stored: Path, template: Template, tmp_path: Path) -> None:
     (tmp_path / "out" / "final_info.json").unlink()
     (tmp_path / "out" / "other").write_text("")
-    baseline.save(stored, template, tmp_path / "out", BASELINE, BASELINE, 1.0)
+    save(tmp_path, template)
     assert [p.name for p in (stored / "toy" / "run_0").iterdir()] == ["other"]
 
 

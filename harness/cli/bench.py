@@ -1,0 +1,42 @@
+"""What a user sees while an unmodified template is run: a line that turns, and what they must know."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from harness.cli import words
+from harness.cli.app import console
+from harness.excerpt import printable
+from harness.executors.local import LocalExecutor
+from harness.unmodified import Bench, Unsuccessful
+
+if TYPE_CHECKING:
+    from harness.executors import Executor
+    from harness.paths import ProjectPaths
+
+
+@contextmanager
+def bench(here: ProjectPaths, executor: Executor | None = None, sandboxed: bool = True) -> Iterator[Bench]:
+    """A bench whose news go to stderr; of a run that fails, what it printed goes there too."""
+    out = console(stderr=True)
+    with out.status(Text("running the unmodified template")) as spinner:
+
+        def building(line: str) -> None:
+            spinner.update(Text(f"setting up · {words.plain(line)}"))
+
+        def say(line: str) -> None:
+            out.print(Text(f"  {words.plain(line, 600)}"), soft_wrap=True)
+
+        def tick(seconds: float, line: str) -> None:
+            spinner.update(Text(f"running the unmodified template · {words.duration(seconds)} · {words.plain(line)}"))
+
+        try:
+            yield Bench(here, executor or LocalExecutor(), building, say, tick, sandboxed)
+        except Unsuccessful as error:
+            print(printable(error.log), file=sys.stderr)
+            raise
