@@ -3,9 +3,12 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN = .venv/bin
+OTHER_KERNELS = ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Prescott OMP_NUM_THREADS=2
+# An editable install by a plain path: the usual import hook costs every start of Python 12 ms.
+EDITABLE = --config-settings editable_mode=compat -e
 RECORDING = templates/tms_geometry/recordings/by_hand.jsonl
 
-.PHONY: demo test science format bench clean
+.PHONY: demo test test-kernels science format bench clean
 
 demo: .venv/installed
 	$(BIN)/harness run tms_geometry --idea bias_after_geometry --model replay:$(RECORDING) --max-runs 3 --control tuner
@@ -32,10 +35,15 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# All benchmarks; SMALL=--small runs each of them end to end in seconds and judges no timing.
 bench: .venv/installed
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/false_positives.py
-	$(BIN)/python benchmarks/science.py
+	$(BIN)/python benchmarks/overhead.py $(SMALL)
+	$(BIN)/python benchmarks/false_positives.py $(SMALL)
+	$(BIN)/python benchmarks/science.py $(SMALL)
+
+# The tests of the science again, with other kernels of the same libraries than those that this processor gets.
+test-kernels: .venv/installed
+	env $(OTHER_KERNELS) $(BIN)/pytest -n 4 --dist worksteal tests/templates
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
@@ -43,6 +51,7 @@ clean:
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "needs Python 3.10, 3.11 or 3.12 (set PYTHON=…)"; exit 1; }
 	@echo 'Setting up .venv: a few minutes the first time, most of them for PyTorch.'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[templates,dev]'
-	touch $@
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check $(EDITABLE) '.[templates,dev]' >.venv/install.log 2>&1 \
+		|| { tail -n 20 .venv/install.log; echo 'Setting up .venv failed; all that pip said is in .venv/install.log'; exit 1; }
+	@touch $@

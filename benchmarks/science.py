@@ -1,4 +1,4 @@
-"""How fast the templates' science is beside what people use: `python benchmarks/science.py [--only NAME …]`.
+"""How fast the templates' science is beside what people use: `python benchmarks/science.py [--only NAME …] [--small]`.
 
 Each side of a comparison lives in a process of its own (cases/ours.py; cases/loops.py for the loops that published code
 has; cases/peers.py for sae-lens) and the two take turns. Times are CPU seconds of one thread, which a busy machine
@@ -7,7 +7,7 @@ Beside every ratio stands whether both sides drew from the same law (cases/check
 
 sae-lens is installed into .benchmarks/peers, newest version, with the torch that runs here; `--peers PYTHON` names an
 interpreter that has it already. Where it cannot be had its rows are skipped. Exit status 1: something was too slow or
-differed.
+differed. With --small every side does little, once: nothing is installed, and nothing is too slow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -63,8 +63,16 @@ class Comparison:
     script: str
     ours: tuple[Contender, ...]
     arguments: dict[str, Any]
+    small: dict[str, Any] = field(default_factory=dict)
+    """Arguments that are less with --small."""
     template: str = "sae_hierarchy"
     turns: int = TURNS
+    cpu_seconds: float = CPU_SECONDS
+
+    def made_small(self) -> Comparison:
+        """The same code, with little to do and one turn of one repetition; however long it takes."""
+        ours = tuple(replace(contender, at_least=0) for contender in self.ours)
+        return replace(self, ours=ours, arguments=self.arguments | self.small, turns=1, cpu_seconds=0)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ def comparisons() -> Iterator[Comparison]:
             script="loops.py",
             ours=(Contender(f"exclusive tree, 20 features, batch {batch:,}", at_least),),
             arguments={"tree": str(TOY_TREE), "batch": batch, "observed": 20_000},
+            small={"observed": 1_000},
         )
     for n_roots in (3, 200):
         for batch in (1_024, 10_000):
@@ -110,6 +119,7 @@ def comparisons() -> Iterator[Comparison]:
                 script="peers.py",
                 ours=(Contender(f"sample + exclusive hierarchy, {5 * n_roots:,} features, batch {batch:,}", 3),),
                 arguments={"n_roots": n_roots, "batch": batch, "observed": 20_000},
+                small={"observed": 1_000},
             )
     yield Comparison(
         group="correlated",
@@ -118,6 +128,7 @@ def comparisons() -> Iterator[Comparison]:
         script="peers.py",
         ours=(Contender("correlated sampling, 1,000 features, batch 1,024", 20),),
         arguments={"n_features": 1_000, "batch": 1_024, "observed": 8_192},
+        small={"observed": 1_024},
         turns=5,
     )
     for rows in (10_000, 100_000):
@@ -128,18 +139,20 @@ def comparisons() -> Iterator[Comparison]:
             script="loops.py",
             ours=(Contender(f"exactly 3 of 8 features active, {rows:,} rows", 100),),
             arguments={"rows": rows, "k": 3, "n_features": 8, "observed": 50_000},
+            small={"observed": 5_000},
             template="tms_geometry",
         )
     yield Comparison(
         group="tms_tree",
         case="tms_tree",
-        against="one model at a time (from 300 steps each)",
+        against="one model at a time (extrapolated)",
         script="loops.py",
         ours=(
             Contender("tms_tree, 42 cells × 10k steps, counts", 30, {"minibatches": "counted"}),
             Contender("tms_tree, 42 cells × 10k steps, sampled", 3, {"minibatches": "sampled"}),
         ),
-        arguments={},
+        arguments={"steps": 100, "observed_steps": 400, "observed_instances": 100},
+        small={"steps": 5, "observed_steps": 20, "observed_instances": 25},
         template="tms_tree",
         turns=3,
     )
@@ -153,21 +166,24 @@ def comparisons() -> Iterator[Comparison]:
                 Contender(f"SAE step, 20 latents, batch {batch:,}, of 3 seeds side by side", 2, {"n_seeds": 3}),
                 Contender(f"SAE step, 20 latents, batch {batch:,}, alone", 2, {"n_seeds": 1}),
             ),
-            arguments={"batch": batch},
+            arguments={"batch": batch, "observed_steps": 4_000},
         )
 
 
 def main() -> None:
     options = arguments()
     chosen = [c for c in comparisons() if not options.only or c.group in options.only]
-    peers = options.peers or (install_peers() if any(c.script == "peers.py" for c in chosen) else None)
-    rows = []
+    peers: str | None = options.peers
+    if peers is None and any(c.script == "peers.py" for c in chosen):
+        peers = own_peers(may_install=not options.small)
+    rows: list[Row] = []
     for comparison in chosen:
-        if comparison.script == "peers.py" and peers is None:
+        python = peers if comparison.script == "peers.py" else sys.executable
+        if python is None:
             say(f"skipped: {comparison.ours[0].what} (no sae-lens)")
             continue
         say(f"{comparison.ours[0].what} …")
-        rows += measure(comparison, peers if comparison.script == "peers.py" else sys.executable)
+        rows += measure(comparison.made_small() if options.small else comparison, python)
     if options.json:
         print(json.dumps([asdict(row) | {"ratio": row.ratio, "passed": row.passed} for row in rows], indent=1))
     elif rows:
@@ -180,6 +196,7 @@ def arguments() -> argparse.Namespace:
     groups = list(dict.fromkeys(comparison.group for comparison in comparisons()))
     parser.add_argument("--only", nargs="+", choices=groups, metavar="NAME", help=f"some of {', '.join(groups)}")
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment that has sae-lens")
+    parser.add_argument("--small", action="store_true", help="little of each, no installation, no limits on time")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     return parser.parse_args()
 
@@ -188,16 +205,18 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def install_peers() -> str | None:
-    """The interpreter of .benchmarks/peers, made if it is not there; None where sae-lens cannot be installed."""
+def own_peers(may_install: bool) -> str | None:
+    """The interpreter of .benchmarks/peers, made if it is not there; None where sae-lens cannot be had."""
     python = ENVIRONMENT / "bin" / "python"
     installed = ENVIRONMENT / "installed"
     if installed.exists():
         return str(python)
+    if not may_install:
+        return None
     say(f"Installing sae-lens into {ENVIRONMENT.relative_to(ROOT)}: some minutes, 2 to 6 GB, once.")
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     (ENVIRONMENT.parent / ".gitignore").write_text("*\n")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     same_torch = f"torch=={version('torch').partition('+')[0]}"
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True, stdout=sys.stderr)
@@ -219,7 +238,7 @@ def measure(comparison: Comparison, their_python: str) -> Iterator[Row]:
         ]
         theirs = start(Side(their_python, comparison.script, comparison, comparison.arguments, scratch))
         sides = [theirs, *ours]
-        turns = [[side.ask(time=CPU_SECONDS) for side in sides] for _ in range(comparison.turns)]
+        turns = [[side.ask(time=comparison.cpu_seconds) for side in sides] for _ in range(comparison.turns)]
         their_seconds, *our_seconds = (statistics.median(column) for column in zip(*turns, strict=True))
         their_memory, *our_memory = (side.ask(memory=True) for side in sides)
         for i, side in enumerate(sides):

@@ -51,7 +51,8 @@ def same_activations(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[bool, st
 def cofiring(activations: NDArray[Any]) -> NDArray[np.float64]:
     """P(i and j active) [n, n]; the diagonal is P(i active)."""
     fires = (activations != 0).astype(np.float32)
-    return (fires.T @ fires).astype(np.float64) / len(fires)
+    joint: NDArray[np.float64] = (fires.T @ fires).astype(np.float64) / len(fires)
+    return joint
 
 
 def largest_score(p: NDArray[np.float64], q: NDArray[np.float64], sizes: tuple[int, int]) -> float:

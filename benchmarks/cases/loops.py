@@ -11,16 +11,14 @@ import numpy as np
 import torch
 from laws import (
     COMPARED_CELLS,
-    COMPARED_INSTANCES,
-    COMPARED_STEPS,
     N_INSTANCES,
-    STEPS_PER_REPETITION,
     TREE_BATCH,
     TREE_LEARNING_RATE,
     n_tree_features,
     tree_cells,
     tree_losses,
 )
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from worker import Case, serve
 
@@ -74,7 +72,7 @@ def read_out(node: Node) -> Iterator[Node]:
 def k_active(rows: int, k: int, n_features: int, observed: int) -> Case:
     """Exactly k active features: np.random.choice without replacement, row by row."""
 
-    def sample(n: int) -> np.ndarray:
+    def sample(n: int) -> NDArray[np.float64]:
         x = np.zeros((n, n_features))
         for i in range(n):
             active = np.random.choice(n_features, k, replace=False)
@@ -85,7 +83,7 @@ def k_active(rows: int, k: int, n_features: int, observed: int) -> Case:
     return Case(lambda: sample(rows), lambda: {"activations": sample(observed)})
 
 
-def tms_tree() -> Case:
+def tms_tree(steps: int, observed_steps: int, observed_instances: int) -> Case:
     """One model of N_INSTANCES instances at a time: a fresh batch, autograd, Adam, as a notebook trains them.
 
     Batches are drawn level by level, all nodes of a level at once, which is up to twice as fast as the notebook's loop
@@ -94,26 +92,25 @@ def tms_tree() -> Case:
     seed_everything()
     models = [TreeModel(depth, n_hidden, N_INSTANCES) for depth, n_hidden in tree_cells()]
 
-    def train_each(steps: int) -> None:
+    def train_each(n: int) -> None:
         for model in models:
-            model.train_for(steps)
+            model.train_for(n)
+
+    def observe() -> dict[str, NDArray[Any]]:
+        losses = {}
+        for depth, n_hidden in COMPARED_CELLS:
+            model = TreeModel(depth, n_hidden, observed_instances)
+            model.train_for(observed_steps)
+            w, b = model.W.detach().numpy(), model.b.detach().numpy()
+            losses[f"losses {depth}, {n_hidden}"] = tree_losses(depth, w, b)
+        return losses
 
     return Case(
-        run=lambda: train_each(STEPS_PER_REPETITION),
-        observe=compared_losses,
-        units=STEPS_PER_REPETITION / 10_000,
+        run=lambda: train_each(steps),
+        observe=observe,
+        units=steps / 10_000,
         run_short=lambda: train_each(2),
     )
-
-
-def compared_losses() -> dict[str, np.ndarray]:
-    seed_everything()  # so that the sample does not depend on how many turns were taken
-    losses = {}
-    for depth, n_hidden in COMPARED_CELLS:
-        model = TreeModel(depth, n_hidden, COMPARED_INSTANCES)
-        model.train_for(COMPARED_STEPS)
-        losses[f"losses {depth}, {n_hidden}"] = tree_losses(depth, model.W.detach().numpy(), model.b.detach().numpy())
-    return losses
 
 
 class TreeModel(nn.Module):

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from laws import (
     COMPARED_CELLS,
-    COMPARED_INSTANCES,
     COMPARED_SEEDS,
-    COMPARED_STEPS,
     MAGNITUDE_MEAN,
     MAGNITUDE_STD,
-    SAE_COMPARED_STEPS,
     SAE_FEATURES,
     SAE_HELD_OUT,
     SAE_L1,
     SAE_LEARNING_RATE,
     SAE_P,
-    STEPS_PER_REPETITION,
     correlated_probabilities,
     correlation_matrix,
     forest,
@@ -27,6 +24,7 @@ from laws import (
     tree_cells,
     tree_losses,
 )
+from numpy.typing import NDArray
 from torch import Tensor
 from worker import Case, serve
 
@@ -55,7 +53,7 @@ def hierarchy(n_roots: int, batch: int, observed: int) -> Case:
     return sampling(generator.sample, batch, observed)
 
 
-def node(described: dict) -> object:
+def node(described: dict[str, Any]) -> object:
     from feature_tree import HierarchyNode
 
     children = tuple(node(child) for child in described.get("children", []))
@@ -89,17 +87,17 @@ def k_active(rows: int, k: int, n_features: int, observed: int) -> Case:
     )
 
 
-def tms_tree(minibatches: str) -> Case:
+def tms_tree(minibatches: str, steps: int, observed_steps: int, observed_instances: int) -> Case:
     """The whole sweep in one loop, from a start of its own in each repetition."""
     from experiment import Config, train
 
     law, cpu = "early_stopping", torch.device("cpu")
 
     def sweep() -> object:
-        return train(Config(law, tuple(tree_cells()), minibatches, n_steps=STEPS_PER_REPETITION), [0], cpu)
+        return train(Config(law, tuple(tree_cells()), minibatches, n_steps=steps), [0], cpu)
 
-    def observe() -> dict[str, np.ndarray]:
-        config = Config(law, COMPARED_CELLS, minibatches, n_instances=COMPARED_INSTANCES, n_steps=COMPARED_STEPS)
+    def observe() -> dict[str, NDArray[Any]]:
+        config = Config(law, COMPARED_CELLS, minibatches, n_instances=observed_instances, n_steps=observed_steps)
         stacks = train(config, COMPARED_SEEDS, cpu)[0]
         losses = {}
         for depth, n_hidden in COMPARED_CELLS:
@@ -107,10 +105,10 @@ def tms_tree(minibatches: str) -> Case:
             losses[f"losses {depth}, {n_hidden}"] = tree_losses(depth, w, b)
         return losses
 
-    return Case(sweep, observe, units=STEPS_PER_REPETITION / 10_000)
+    return Case(sweep, observe, units=steps / 10_000)
 
 
-def sae_step(batch: int, n_seeds: int) -> Case:
+def sae_step(batch: int, n_seeds: int, observed_steps: int) -> Case:
     """ReLU-L1 on independent features in as many dimensions: fresh batches and a step on each, seeds side by side."""
     from features import feature_directions
     from generators import ActivationGenerator
@@ -130,8 +128,8 @@ def sae_step(batch: int, n_seeds: int) -> Case:
             optimizer.zero_grad()
             sae.after_step()
 
-    def observe() -> dict[str, np.ndarray]:
-        for _ in range(SAE_COMPARED_STEPS // SAE_CHUNK_STEPS):
+    def observe() -> dict[str, NDArray[Any]]:
+        for _ in range(observed_steps // SAE_CHUNK_STEPS):
             train(SAE_CHUNK_STEPS)
         x = data.sample(SAE_HELD_OUT) @ directions
         with torch.no_grad():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import torch
 from laws import (
     MAGNITUDE_MEAN,
     MAGNITUDE_STD,
-    SAE_COMPARED_STEPS,
     SAE_FEATURES,
     SAE_HELD_OUT,
     SAE_L1,
@@ -19,6 +19,7 @@ from laws import (
     forest,
     forest_probabilities,
 )
+from numpy.typing import NDArray
 from sae_lens import StandardTrainingSAE, StandardTrainingSAEConfig
 from sae_lens.synthetic import (
     ActivationGenerator,
@@ -65,7 +66,7 @@ def sampling(generator: ActivationGenerator, batch: int, observed: int) -> Case:
     )
 
 
-def sae_step(batch: int) -> Case:
+def sae_step(batch: int, observed_steps: int) -> Case:
     """ReLU-L1 on independent features in as many dimensions, by sae-lens's trainer for toy data."""
     torch.manual_seed(1)
     data = ActivationGenerator(num_features=SAE_FEATURES, firing_probabilities=SAE_P)
@@ -76,8 +77,8 @@ def sae_step(batch: int) -> Case:
     def train(steps: int) -> None:
         train_toy_sae(sae, dictionary, data, training_samples=steps * batch, batch_size=batch, lr=SAE_LEARNING_RATE)
 
-    def observe() -> dict[str, np.ndarray]:
-        train(SAE_COMPARED_STEPS)
+    def observe() -> dict[str, NDArray[Any]]:
+        train(observed_steps)
         with torch.no_grad():
             x = dictionary(data.sample(SAE_HELD_OUT))
             residual = x - sae.decode(sae.encode(x))

@@ -5,7 +5,8 @@
 {"time": s}       run it for at least s seconds of CPU time → seconds per unit
 {"memory": true}  set it up anew and run it once → MiB that this adds to the process at its peak; ask for times first,
                   so that what is imported on the way is there already
-{"observe": path} save what a check compares as an npz → null
+{"observe": path} set it up anew, so that nothing depends on the repetitions before, and save what a check compares as
+                  an npz → null
 
 Imported by both sides, so that both are measured by the same lines; imports nothing that the peers' Python may lack.
 """
@@ -54,7 +55,8 @@ def serve(cases: Mapping[str, Callable[..., Case]]) -> None:
             case {"memory": _}:
                 answer = memory(set_up)
             case {"observe": path}:
-                answer = np.savez(path, **case.observe())
+                np.savez(path, **set_up().observe())
+                answer = None
         print(json.dumps(answer), file=answers, flush=True)
 
 
