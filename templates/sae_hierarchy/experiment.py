@@ -18,6 +18,7 @@ from torch import Tensor
 
 from artifacts import is_smoke, requested_seeds, run_arguments, write_final_info
 from data import TOY, TRUE_L0, VALIDATION_SEED, generator, variant_and_tree, widths
+from quick_start import without_compiler
 from sae import ARCHITECTURES, SAE, refuse_dead_start
 from sae_files import save_sae
 from scores import measure
@@ -117,6 +118,7 @@ def recorded(saes: dict[str, SAE], seeds: list[int], n_steps: int, device: torch
 
 def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
+    without_compiler()
     seeds = requested_seeds()
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(1)  # matrices this small lose more by a second thread than they gain

@@ -21,6 +21,7 @@ from activations import Prepared
 from artifacts import Array, is_smoke, requested_seeds, run_arguments, write_final_info
 from latents import describe
 from lm_metrics import N_LATENTS, NO_PARENT, measure
+from quick_start import without_compiler
 from sae import ARCHITECTURES, SAE, HierSAE, refuse_dead_start
 from sae_files import load_sae, save_sae
 
@@ -108,6 +109,7 @@ def recorded(datasets: dict[str, int], seeds: list[int], n_steps: int, device: t
 
 def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
+    without_compiler()
     refuse_settings()
     seeds = requested_seeds()
     n_steps = SMOKE_STEPS if is_smoke() else N_STEPS

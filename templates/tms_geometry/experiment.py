@@ -16,6 +16,7 @@ from torch import Tensor
 from artifacts import Array, is_smoke, requested_seeds, run_arguments, write_final_info
 from data import DATASET, N_FEATURES, N_HIDDEN, sparse_features
 from geometry import measure
+from quick_start import without_compiler
 
 N_STEPS = 10_000
 BATCH_SIZE = 32
@@ -76,6 +77,7 @@ def train(seeds: list[int], n_steps: int, device: torch.device) -> tuple[Array, 
 
 def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
+    without_compiler()
     seeds = requested_seeds()
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
 

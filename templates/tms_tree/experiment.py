@@ -19,6 +19,7 @@ from torch import Tensor
 from artifacts import is_smoke, requested_seeds, run_arguments, write_final_info
 from data import DEPTHS, Array, cells, n_features
 from minibatches import CHEAPEST, STREAMS, Minibatch, Plan
+from quick_start import without_compiler
 from sweep import N_INSTANCES, measure_law, metrics, save_stacks, table
 
 N_STEPS = 10_000
@@ -170,6 +171,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def main() -> None:
     out_dir = run_arguments(__doc__).out_dir
+    without_compiler()
     seeds = requested_seeds()
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
     n_steps = SMOKE_STEPS if is_smoke() else N_STEPS
