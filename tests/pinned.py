@@ -49,12 +49,12 @@ def imported(where: Path, *names: str) -> Iterator[dict[str, ModuleType]]:
 
 
 def script(where: Path, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script of a template in its folder."""
-    threads = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    """Run a script of a template in its folder, on one thread because tests run side by side, or as many as are set."""
+    threads = {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, name, *arguments],
         cwd=where,
-        env={**os.environ, **threads, **environment},
+        env={**threads, **os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
         text=True,
         timeout=300,

@@ -28,7 +28,7 @@ def test_orthogonal_directions_are_orthonormal(features, n: int, d: int) -> None
 def test_other_directions_have_norm_1_and_random_angles(features, n: int, d: int, orthogonal: bool) -> None:
     v = features.feature_directions(n, d, seeded(), orthogonal=orthogonal)
     cosines = (v @ v.T)[tuple(np.triu_indices(n, 1))]
-    assert v.norm(dim=1).numpy() == pytest.approx(1, abs=1e-6)
+    assert v.norm(dim=1).numpy() == pytest.approx(1, abs=1e-5)
     assert cosines.mean().item() == pytest.approx(0, abs=0.01)
     assert cosines.std().item() == pytest.approx(1 / math.sqrt(d), rel=0.1)
 
@@ -37,7 +37,7 @@ def test_correlated_directions_keep_norm_1_and_have_the_cosines_asked_for(featur
     """(R + R^T) / 2 has off-diagonal standard deviation 1/√2, and the cosine of two mixed directions is twice that."""
     v = features.feature_directions(200, 200, seeded(), correlation=0.02)
     cosines = (v @ v.T)[tuple(np.triu_indices(200, 1))]
-    assert v.norm(dim=1).numpy() == pytest.approx(1, abs=1e-6)
+    assert v.norm(dim=1).numpy() == pytest.approx(1, abs=1e-5)
     assert cosines.std().item() == pytest.approx(0.02 * math.sqrt(2), rel=0.1)
 
 
@@ -76,8 +76,8 @@ def test_named_pairs_are_correlated_and_no_others(features) -> None:
 def test_a_random_correlation_matrix_is_one(features, n: int) -> None:
     matrix = features.random_correlation_matrix(n, seeded(), strength=0.8, rank=16)
     assert matrix.diagonal().eq(1).all()
-    assert matrix.numpy() == pytest.approx(matrix.T.numpy(), abs=1e-15)
-    assert torch.linalg.eigvalsh(matrix)[0] >= 0.2 - 1e-12
+    assert matrix.numpy() == pytest.approx(matrix.T.numpy(), abs=1e-12)
+    assert torch.linalg.eigvalsh(matrix)[0] >= 0.2 - 1e-9
     if n > 1:
         others = matrix[tuple(np.triu_indices(n, 1))]
         assert others.std().item() == pytest.approx(0.8 / 4, rel=0.05)

