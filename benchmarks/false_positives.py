@@ -18,10 +18,10 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import compare
-from harness.baseline import Baseline
 from harness.records import Comparison
-from harness.template import Template
+from harness.results import compare
+from harness.template.baseline import Baseline
+from harness.template.folder import Template
 
 ROOT = Path(__file__).parents[1]
 RUNS, SEEDS = 5, 5

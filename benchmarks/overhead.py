@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.checks.types import errors
-from harness.events import (
+from harness.state.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
@@ -34,7 +34,7 @@ from harness.events import (
     TurnEnded,
     TurnStarted,
 )
-from harness.journal import read
+from harness.state.journal import read
 
 HERE = Path(__file__).parent
 IDEAS = ("Add one to the constant", "Add one to the constant again")

@@ -1,4 +1,4 @@
-"""Where everything of a project and of a study lies. Layer 0: the one place that spells out a path."""
+"""Where everything of a project and of a study lies: the one place that spells out a path."""
 
 from __future__ import annotations
 

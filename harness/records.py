@@ -1,4 +1,4 @@
-"""The frozen records that travel between stages. Layer 0: imports nothing of the harness."""
+"""The frozen records that travel between stages. They import nothing of the harness."""
 
 from __future__ import annotations
 
@@ -14,12 +14,23 @@ Scores = dict[str, dict[str, tuple[float, ...]]]
 
 Goal = Literal["min", "max"]
 Purpose = Literal["start", "next", "finish"]
+Outcome = Literal["ok", "crashed", "timeout", "memory", "no-metrics", "tampered", "lost"]
+"""What came of launching an experiment."""
 
 
 class Record(BaseModel):
     """Immutable, and refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when used: commands start faster
+
+
+class MetricSpec(Record):
+    """`[metrics.NAME]` of template.toml."""
+
+    goal: Goal
+    primary: bool = False
+    machine_bound: bool = False
+    """Compared only with a baseline from the same machine."""
 
 
 class Idea(Record):

@@ -1,4 +1,4 @@
-"""A study's git worktree: the only module that imports git. Layer 2.
+"""A study's git worktree: the only module that imports git.
 
 `runs/lab.git` is a bare repository with a branch per study. Git is told where the repository and the worktree are, so
 that nothing written into the worktree (a `.git`, a `.gitattributes`, a hook) can lead it elsewhere, and it reads
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import git
 
 from harness.errors import UnknownName, WorkspaceError
-from harness.meaning import meaning
+from harness.template.code import meaning
 
 if TYPE_CHECKING:
-    from harness.template import Template
+    from harness.template.folder import Template
 
 OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"
@@ -193,7 +193,7 @@ class Workspace:
 
         What an editor or a file manager leaves behind while somebody looks at the study does not matter to a run.
         """
-        from harness.manifest import executed
+        from harness.template.manifest import executed
 
         after = self.snapshot()
         changes = self.changes(tree, after) if after != tree else ()
@@ -238,14 +238,14 @@ class Workspace:
 
     def executed_files(self) -> list[str]:
         """Names of the files in the worktree that take part in a run."""
-        from harness.manifest import executed  # here, so that `harness diff` starts without pydantic
+        from harness.template.manifest import executed  # here, so that `harness diff` starts without pydantic
 
         names = _call(self._git, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
         return sorted(name for name in names if name and executed(name) and not RESULT.fullmatch(name))
 
     def take_code(self, commit: str) -> str:
         """The worktree with the code of a commit, perhaps another study's; protected files stay."""
-        from harness.manifest import executed
+        from harness.template.manifest import executed
 
         names = _call(self._git, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
         code = [n for n in names if n and executed(n) and not RESULT.fullmatch(n) and n not in self.template.protected]
@@ -254,7 +254,7 @@ class Workspace:
 
     def with_code_of(self, run: int, tree: str) -> str:
         """`tree` with the code that an earlier run executed; results, notes and plots stay those of `tree`."""
-        from harness.manifest import executed
+        from harness.template.manifest import executed
 
         names = _call(self._git, "ls-tree", "-r", "-z", "--name-only", tree).split("\0")
         kept = [name for name in names if name and (RESULT.fullmatch(name) or not executed(name))]

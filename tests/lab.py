@@ -26,10 +26,10 @@ from typing import Any, TypeVar
 import psutil
 
 from harness.cli import main
-from harness.events import AnyEvent, AttemptEnded, AttemptLaunched, EditChecked, StudyStopped, TurnEnded
-from harness.history import History
-from harness.journal import read
 from harness.paths import StudyPaths
+from harness.state.events import AnyEvent, AttemptEnded, AttemptLaunched, EditChecked, StudyStopped, TurnEnded
+from harness.state.history import History
+from harness.state.journal import read
 
 DATA = Path(__file__).parent / "data"
 DONE = "ALL_COMPLETED"

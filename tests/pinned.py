@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from harness.template import Template
+from harness.template.folder import Template
 
 ROOT = Path(__file__).parents[1]
 COMMON = ROOT / "templates" / "common"

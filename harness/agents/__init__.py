@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.history import History
 from harness.paths import StudyPaths
 from harness.records import Call, Engine, Purpose, Reply
-from harness.template import Template
+from harness.state.history import History
+from harness.template.folder import Template
 from harness.workspace import Workspace
 
 

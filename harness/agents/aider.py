@@ -17,9 +17,9 @@ from typing import Any
 from harness import models
 from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
-from harness.process import bare_environment
+from harness.execution.process import bare_environment
 from harness.records import Call, Engine, Reply, write_json
-from harness.template import Template
+from harness.template.folder import Template
 from harness.workspace import Workspace
 
 OPENING = 120.0

@@ -27,11 +27,11 @@ from aider.coders.editblock_coder import EditBlockCoder, do_replace, find_simila
 from aider.history import ChatSummary
 from aider.io import InputOutput
 
-from harness import process
 from harness.checks.scope import why_not_write
+from harness.execution import process
 from harness.models import gateway
 from harness.records import Call, Purpose
-from harness.template import Template
+from harness.template.folder import Template
 
 CONVERSATION_SHARE = 0.5
 UNKNOWN_CONTEXT = 128_000

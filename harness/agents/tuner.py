@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.agents import Instruction, Setup
 from harness.errors import TemplateError, UserError
-from harness.history import History
-from harness.manifest import Dimension
-from harness.metrics import mean
 from harness.records import Engine, Reply
-from harness.template import Template
+from harness.results.final_info import mean
+from harness.state.history import History
+from harness.template.folder import Template
+from harness.template.manifest import Dimension
 from harness.workspace import Workspace
 
 if TYPE_CHECKING:

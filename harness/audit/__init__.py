@@ -1,4 +1,4 @@
-"""An audit of results that another system left behind: what its folder shows and nobody said. Layer 5.
+"""An audit of results that another system left behind: what its folder shows and nobody said.
 
 `reading` turns a folder into frozen records and trusts nothing in it, `chat` and `judging` are pure, `page` renders.
 """

@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.audit.records import Text
 from harness.audit.words import tame
-from harness.excerpt import clean
+from harness.text import clean
 
 _COMPLETED = re.compile(r"^(?:#### )?Run (\d{1,4}) completed\. Here are the results")
 _FAILED = re.compile(r"^#### Run failed with the following error")

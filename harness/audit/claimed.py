@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from harness.audit.records import Item, Metric, Source, StandardErrors
-from harness.metrics import deviation, mean, standard_error
+from harness.results.final_info import deviation, mean, standard_error
 
 TOLERANCE = 1e-4
 """Relative difference up to which a claimed mean or standard error is taken for the right one."""

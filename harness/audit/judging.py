@@ -13,7 +13,7 @@ from harness.audit.records import IdeaReport, Item, Judgement, Material, RunRepo
 from harness.audit.sameness import Code, code_of, replicates, said_of_code
 from harness.audit.verdicts import judgements_of, primary_of
 from harness.audit.words import listing
-from harness.claims import LINE, LINES, NAMES, PAIRED, SEEDS, Known, unsupported
+from harness.claims.check import LINE, LINES, NAMES, PAIRED, SEEDS, Known, unsupported
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 

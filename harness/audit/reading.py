@@ -19,8 +19,8 @@ from typing import Any
 from harness.audit.records import Material, Metric, Source, Text
 from harness.audit.words import listing, tame
 from harness.errors import UserError
-from harness.meaning import meaning
-from harness.metrics import LARGEST
+from harness.results.final_info import LARGEST
+from harness.template.code import meaning
 
 EXPECTED = (
     "expected the folder of one idea with run_0 … run_5/final_info.json, run_1.py …, notes.txt, *_aider.txt and "

@@ -9,7 +9,7 @@ from harness.audit import chat as chats
 from harness.audit.naming import Wanted, is_cost
 from harness.audit.records import Item, Replicates, Source, Spread
 from harness.audit.words import listing
-from harness.metrics import mean
+from harness.results.final_info import mean
 
 
 @dataclass(frozen=True)

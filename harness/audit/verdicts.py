@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.audit.naming import Wanted, likeliest
 from harness.audit.records import Judgement, Metric, Source
-from harness.compare import compare, holm, verdict
-from harness.metrics import deviation, mean
 from harness.records import Comparison, Goal
+from harness.results.compare import compare, holm, verdict
+from harness.results.final_info import deviation, mean
 
 
 def primary_of(measured: Mapping[int, Source], wanted: Wanted) -> tuple[str | None, Goal | None, str]:

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from harness import process
 from harness.errors import HarnessError
-from harness.excerpt import LINE
+from harness.execution import process
 from harness.records import Finding
+from harness.text import LINE
 from harness.workspace import Workspace
 
 MOST = 20

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.environment import HELD_OUT
+from harness.execution.environment import HELD_OUT
 from harness.records import Finding
 from harness.workspace import Workspace
 

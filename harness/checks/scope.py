@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from harness.manifest import executed
 from harness.records import Finding, Purpose
-from harness.template import Template
+from harness.template.folder import Template
+from harness.template.manifest import executed
 from harness.workspace import Change, Workspace
 
 NEVER = ("sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", ".*", "run_*", "plots", "__init__.py")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.launch import Launcher, Tick
+from harness.execution.launcher import Launcher, Tick
 from harness.paths import StudyPaths
 from harness.records import Finding
 from harness.workspace import Workspace

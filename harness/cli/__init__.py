@@ -66,7 +66,7 @@ def _modules(arguments: list[str]) -> list[str]:
 
 
 def _complain(text: str, code: int) -> int:
-    from harness.excerpt import printable
+    from harness.text import printable
 
     print("harness: " + printable(" ".join(text.split())), file=sys.stderr)
     return code

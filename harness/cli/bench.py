@@ -11,12 +11,12 @@ from rich.text import Text
 
 from harness.cli import words
 from harness.cli.app import console
-from harness.excerpt import printable
-from harness.executors.local import LocalExecutor
-from harness.unmodified import Bench, Unsuccessful
+from harness.execution.executors.local import LocalExecutor
+from harness.study.unmodified import Bench, Unsuccessful
+from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.executors import Executor
+    from harness.execution.executors import Executor
     from harness.paths import ProjectPaths
 
 

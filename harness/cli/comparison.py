@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.cli import words
 from harness.cli.app import print_line, width
-from harness.curves import curve
-from harness.history import History
-from harness.journal import history as read_history
 from harness.paths import StudyPaths
 from harness.prompts import number
 from harness.records import Comparison
+from harness.report.curves import curve
+from harness.state.history import History
+from harness.state.journal import history as read_history
 
 ROOM = 130
 """Columns that the table needs; cut-off numbers would be worse than none."""

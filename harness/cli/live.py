@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness import budget
 from harness.cli import words
-from harness.events import AnyEvent, AttemptEnded, EditChecked, ModelCalled, PlotsDrawn, StudyStopped, TurnStarted
-from harness.history import History
+from harness.planning import budget
+from harness.state.events import AnyEvent, AttemptEnded, EditChecked, ModelCalled, PlotsDrawn, StudyStopped, TurnStarted
+from harness.state.history import History
 
 
 class LiveWatcher:

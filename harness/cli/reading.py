@@ -11,8 +11,8 @@ import typer
 from harness.cli.app import Json, app, print_json, print_line, project
 
 if TYPE_CHECKING:
-    from harness.history import History, Run
     from harness.paths import ProjectPaths, StudyPaths
+    from harness.state.history import History, Run
 
 BEST_FIRST = (
     "better",
@@ -34,7 +34,7 @@ def status(
 ) -> None:
     """List the studies of this project."""
     from harness.errors import JournalCorrupt
-    from harness.journal import folded
+    from harness.state.journal import folded
 
     here = project()
     studies, bad = [], []
@@ -98,7 +98,7 @@ def _costs(name: str, histories: list[History]) -> dict[str, Any]:
 
 
 def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
-    from harness import lock
+    from harness.execution import lock
 
     begun = history.begun
     words = history.words().values()
@@ -123,7 +123,7 @@ def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
 @app.command()
 def show(study: StudyName, as_json: Json = False) -> None:
     """Tell the story of one study, event by event."""
-    from harness.journal import history, read
+    from harness.state.journal import history, read
 
     paths = project().study(study)
     begun = history(paths).begun
@@ -131,10 +131,10 @@ def show(study: StudyName, as_json: Json = False) -> None:
     if as_json:
         print_json([event.model_dump(mode="json") for event in events])
         return
-    from harness import budget
     from harness.cli import words
-    from harness.events import AttemptLaunched
-    from harness.history import History
+    from harness.planning import budget
+    from harness.state.events import AttemptLaunched
+    from harness.state.history import History
 
     state = History([])
     for event in events:
@@ -167,7 +167,7 @@ def show(study: StudyName, as_json: Json = False) -> None:
 
 def _unsupported(paths: StudyPaths, history: History) -> list[str]:
     """Claims in the notes that the results do not support, one line each."""
-    from harness import notes
+    from harness.claims import notes
     from harness.cli import words
 
     return [
@@ -184,7 +184,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show a study against its template, one run against the template, or two runs against each other."""
-    from harness.excerpt import printable
+    from harness.text import printable
     from harness.workspace import Lab
 
     here = project()
@@ -210,7 +210,7 @@ def compare(
     """Compare the runs of studies with their baselines."""
     from harness.cli.comparison import print_comparison
     from harness.errors import UserError
-    from harness.journal import history
+    from harness.state.journal import history
 
     here = project()
     known = here.studies()
@@ -235,7 +235,7 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
     from dataclasses import asdict
 
     from harness.cli.comparison import control_of
-    from harness.curves import curve, differences
+    from harness.report.curves import curve, differences
 
     found: dict[str, Any] = {"study": paths.name, "runs": [_run_json(history, run) for run in history.runs.values()]}
     home = history.begun.baseline_machine

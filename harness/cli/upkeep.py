@@ -15,7 +15,7 @@ from harness.cli.app import Json, app, print_json, project
 
 if TYPE_CHECKING:
     from harness.paths import ProjectPaths
-    from harness.template import Template
+    from harness.template.folder import Template
 
 template_app = typer.Typer(help="Check templates.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")
@@ -36,8 +36,8 @@ def baseline(
 
     Without an option: made if there is none, else checked. --check and --again take all templates where none is named.
     """
-    from harness.baseline import path
     from harness.errors import UserError
+    from harness.template.baseline import path
 
     if check + refresh + again > 1:
         raise UserError("take one of --check, --refresh and --again")
@@ -54,20 +54,20 @@ def baseline(
 
 
 def _names() -> list[str]:
-    from harness.template import MANIFEST
+    from harness.template.folder import MANIFEST
 
     return sorted(p.parent.name for p in project().templates.glob(f"*/{MANIFEST}"))
 
 
 def _load(names: list[str] | None) -> list[Template]:
-    from harness import template as templates
+    from harness.template import folder as templates
 
     return [templates.load(project().templates, name) for name in names or _names()]
 
 
 def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
-    from harness import baseline as baselines
     from harness.prompts import number, rows
+    from harness.template import baseline as baselines
 
     stored = {template.name: baselines.load(here.baselines, template) for template in chosen}
     if as_json:
@@ -80,8 +80,8 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
 
 
 def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
-    from harness import baseline as baselines
     from harness.cli.bench import bench
+    from harness.template import baseline as baselines
 
     with bench(here) as place, place.run(chosen) as finished:
         left_out = finished.save(here.baselines)
@@ -95,9 +95,9 @@ def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
 
 def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
     """Run every template anew and print what was expected of it, with pass or fail."""
-    from harness import baseline as baselines
     from harness.cli import words
     from harness.cli.bench import bench
+    from harness.template import baseline as baselines
 
     started, rows = time.monotonic(), []
     for template in chosen:
@@ -126,7 +126,7 @@ def check_template(
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
     from harness.errors import HarnessError, TemplateError
-    from harness.excerpt import printable
+    from harness.text import printable
 
     names, wrong = [template] if template else _names(), []
     for name in names:
@@ -142,12 +142,12 @@ def check_template(
 
 
 def _check_one(here: ProjectPaths, chosen: Template) -> None:
-    from harness import baseline as baselines
     from harness.agents.tuner import SCRIPT, constants
     from harness.checks.lint import lint
     from harness.cli.bench import bench
     from harness.errors import TemplateError
-    from harness.ideas import read_idea
+    from harness.template import baseline as baselines
+    from harness.template.ideas import read_idea
 
     print(f"{chosen.name}: template.toml is sound")
     ideas = [read_idea(chosen, name) for name in chosen.ideas()]
@@ -189,7 +189,7 @@ def doctor(as_json: Json = False) -> None:
 
 def _examined() -> dict[str, tuple[str, str]]:
     """What → (what was found, what its absence means)."""
-    from harness import sandbox
+    from harness.execution import sandbox
     from harness.models import DEFAULT_MODELS
 
     keys = [variable for variable in DEFAULT_MODELS if os.environ.get(variable)]
@@ -216,8 +216,8 @@ def _examined() -> dict[str, tuple[str, str]]:
 
 
 def _version(program: str, *arguments: str) -> str:
-    from harness import process
     from harness.checks import tool
+    from harness.execution import process
 
     path = tool(program)
     if shutil.which(path) is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from harness.curves import Point, differences
-from harness.events import (
+from harness.prompts import number
+from harness.records import Comparison
+from harness.report.curves import Point, differences
+from harness.state.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
@@ -22,10 +24,8 @@ from harness.events import (
     TurnEnded,
     TurnStarted,
 )
-from harness.excerpt import clean
-from harness.history import History
-from harness.prompts import number
-from harness.records import Comparison
+from harness.state.history import History
+from harness.text import clean
 
 BAR = 24
 REASON = 2000

@@ -13,11 +13,11 @@ import typer
 from harness.cli.app import Json, app, console, print_json, project
 
 if TYPE_CHECKING:
-    from harness.begin import Means
-    from harness.events import StudyStopped
     from harness.paths import ProjectPaths, StudyPaths
     from harness.records import Budget, Idea
-    from harness.template import Template
+    from harness.state.events import StudyStopped
+    from harness.study.create import Means
+    from harness.template.folder import Template
 
 Model = Annotated[str | None, typer.Option(help="litellm name, replay:FILE or manual[:FOLDER].")]
 Timeout = Annotated[float, typer.Option("--model-timeout", min=1, help="Seconds per model call.")]
@@ -71,15 +71,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Work an idea on a template, start to finish."""
-    from harness import baseline, strategies
-    from harness import template as templates
     from harness.agents import WITHOUT_MODEL
-    from harness.begin import Means, Order, agent_class, begin, check_name
     from harness.cli.bench import bench
     from harness.errors import IdeaError, UserError
-    from harness.executors import BUILT_IN
-    from harness.ideas import read_idea
-    from harness.seams import find
+    from harness.execution.executors import BUILT_IN
+    from harness.planning import strategies
+    from harness.plugins import find
+    from harness.study.create import Means, Order, agent_class, begin, check_name
+    from harness.template import baseline
+    from harness.template import folder as templates
+    from harness.template.ideas import read_idea
 
     here = project()
     chosen = templates.load(here.templates, template)
@@ -136,7 +137,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a study that was paused, interrupted or killed. A finished run is never repeated."""
-    from harness.begin import Means, may_resume
+    from harness.study.create import Means, may_resume
 
     here = project()
     paths = here.study(study)
@@ -154,10 +155,10 @@ def confirm_run(
     as_json: Json = False,
 ) -> None:
     """Measure a run of a study again, on seeds that nothing in the study has seen. Only that makes it "better"."""
-    from harness import confirm
-    from harness.begin import Means, opened
     from harness.cli.live import LiveWatcher
-    from harness.journal import history
+    from harness.state.journal import history
+    from harness.study import confirm
+    from harness.study.create import Means, opened
 
     here = project()
     paths = here.study(study)
@@ -179,12 +180,12 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
-    from harness.begin import Means, agent_class, begin, order_of
     from harness.errors import UserError
-    from harness.journal import history
     from harness.models import REPLAY
     from harness.records import Engine
-    from harness.replays import differences
+    from harness.report.replays import differences
+    from harness.state.journal import history
+    from harness.study.create import Means, agent_class, begin, order_of
 
     here = project()
     original = here.study(study)
@@ -213,9 +214,9 @@ def replay(
 
 def _with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     """A study, and when it is done its control, if one was asked for and is not there."""
-    from harness.begin import begin, order_of
-    from harness.journal import history
     from harness.records import Engine
+    from harness.state.journal import history
+    from harness.study.create import begin, order_of
 
     yield paths
     after, name = history(paths), f"{paths.name}-control"
@@ -267,8 +268,8 @@ def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], means: Means, a
 
 
 def _work(here: ProjectPaths, paths: StudyPaths, means: Means, quiet: bool) -> StudyStopped:
-    from harness.begin import opened
     from harness.cli.live import LiveWatcher
+    from harness.study.create import opened
 
     with LiveWatcher(console(stderr=quiet)) as watcher, opened(here, paths, means, watcher) as study:
         watcher.happened(study.history.begun, study.history)

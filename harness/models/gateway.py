@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import litellm
 from litellm import CustomLLM, ModelResponse
 
-from harness import process
+from harness.execution import process
 from harness.models import MANUAL, REPLAY, RecordedCall, difference, read_recording
 from harness.records import Usage
 

@@ -1,6 +1,6 @@
 """What the agent is told. The words live in the `.j2` files beside this one; here is only what they are filled with.
 
-Layer 1: pure. An undefined name in a template is an error, never an empty string.
+An undefined name in a template is an error, never an empty string.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.budget import Left
-from harness.history import History
-from harness.metrics import deviation, mean
+from harness.planning.budget import Left
 from harness.records import Comparison, Scores
+from harness.results.final_info import deviation, mean
+from harness.state.history import History
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from harness.manifest import Manifest
+    from harness.template.manifest import Manifest
 
 DONE = "ALL_COMPLETED"
 """What an agent says when it wants no further run."""

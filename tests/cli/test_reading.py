@@ -15,7 +15,7 @@ from lab import Project
 
 from harness import __version__, cli
 from harness.cli.app import app
-from harness.events import EVENTS
+from harness.state.events import EVENTS
 
 from .conftest import listing
 

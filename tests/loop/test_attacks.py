@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lab import Project, Study, edit, notes, swap
 
-from harness import sandbox
+from harness.execution import sandbox
 
 TARGETS = "held_out.py"
 SAVE = '(out_dir / "final_info.json").write_text(json.dumps(info))'

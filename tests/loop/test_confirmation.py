@@ -7,7 +7,7 @@ import json
 import pytest
 from lab import UNCONFIRMED, Project, Study, has_happened, notes, scale, swap, until
 
-from harness.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded
+from harness.state.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded
 
 LUCKY = "I choose well.\n\n" + swap(
     "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"

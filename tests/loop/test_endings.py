@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab import DONE, NEARER, UNCONFIRMED, Project, edit, in_real_runs, notes, scale
 
-from harness.events import PlotsDrawn
+from harness.state.events import PlotsDrawn
 
 
 def test_a_study_whose_first_reply_is_all_completed_fails_and_says_so(project: Project) -> None:

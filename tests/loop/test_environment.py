@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 from lab import Project, notes, scale
 
-from harness import sandbox
+from harness.execution import sandbox
 
 PREPARE = """\
 import argparse

@@ -16,7 +16,7 @@ from lab import (
     undo,
 )
 
-from harness import sandbox
+from harness.execution import sandbox
 
 CONFINED = pytest.param(
     "--sandbox",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab import Project, Study, edit, notes, scale
 
-from harness.events import EditChecked
+from harness.state.events import EditChecked
 
 
 @pytest.fixture(scope="module")

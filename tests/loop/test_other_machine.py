@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from lab import DATA, Controller, Project, Study, edit, until
 
-from harness import lock
-from harness.baseline import Baseline
-from harness.events import AttemptEnded, StudyStarted
+from harness.execution import lock
+from harness.state.events import AttemptEnded, StudyStarted
+from harness.template.baseline import Baseline
 
 OTHER = {"OPENBLAS_CORETYPE": "Prescott"}
 DIFFERENCE = "OPENBLAS_CORETYPE Prescott, not unset"

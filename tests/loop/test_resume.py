@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lab import Project, Study, has_happened, notes, processes_in, scale, until
 
-from harness.events import (
+from harness.state.events import (
     AttemptEnded,
     AttemptLaunched,
     ConfirmationEnded,
@@ -20,7 +20,7 @@ from harness.events import (
     StudyResumed,
     TurnEnded,
 )
-from harness.template import Template
+from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
 
 OPTIONS = ("--max-runs", "2", "--no-sandbox")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lab import Project, in_real_runs, notes, scale, undo
 
-from harness import sandbox
+from harness.execution import sandbox
 
 KEYS = {"ANTHROPIC_API_KEY": "sk-ant-SECRET-0001", "MY_TOKEN": "tok-SECRET-0002", "AWS_SECRET": "aws-SECRET-0003"}
 SPY = """\

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import baseline
-from harness.ideas import read_idea
-from harness.template import Template
+from harness.template import baseline
+from harness.template.folder import Template
+from harness.template.ideas import read_idea
 
 ROOT = Path(__file__).parents[2]
 BASELINE = pinned.baseline_run("sae_hierarchy")

@@ -17,9 +17,9 @@ import pinned
 import pytest
 import torch
 
-from harness import baseline
-from harness.ideas import read_idea
-from harness.template import Template
+from harness.template import baseline
+from harness.template.folder import Template
+from harness.template.ideas import read_idea
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "templates" / "sae_lm"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.compare import compare
-from harness.events import (
+from harness.records import Budget, Comparison, Finding, Idea, Usage
+from harness.results.compare import compare
+from harness.state.events import (
     AnyEvent,
     AttemptEnded,
     AttemptLaunched,
@@ -24,9 +25,8 @@ from harness.events import (
     TurnEnded,
     TurnStarted,
 )
-from harness.history import History
-from harness.records import Budget, Comparison, Finding, Idea, Usage
-from harness.template import Template
+from harness.state.history import History
+from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
 
 MANIFEST = """\

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import baseline
-from harness.baseline import Baseline
 from harness.errors import BaselineError
 from harness.records import Machine
-from harness.template import Template
+from harness.template import baseline
+from harness.template.baseline import Baseline
+from harness.template.folder import Template
 
 from .conftest import BASELINE, MANIFEST
 

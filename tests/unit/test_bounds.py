@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import metrics
 from harness.checks import MOST, first_findings
 from harness.checks.lint import LintCheck
 from harness.errors import MetricsError
-from harness.excerpt import LINE, clean, printable
+from harness.results import final_info
+from harness.text import LINE, clean, printable
 from harness.workspace import Workspace
 
 FAR_TOO_LONG = 20.0
@@ -25,7 +25,7 @@ def lengths(text: str, *expressions: str) -> list[int]:
     script = (
         "import sys\n"
         "from harness.cli.words import plain\n"
-        "from harness.excerpt import clean, failure, first_sentence, last_line\n"
+        "from harness.text import clean, failure, first_sentence, last_line\n"
         "text = sys.stdin.read()\n"
         f"print({', '.join(f'len({expression})' for expression in expressions)})\n"
     )
@@ -71,7 +71,7 @@ def refusal(tmp_path: Path, info: object) -> str:
     """Why a final_info.json is refused."""
     (tmp_path / "final_info.json").write_text(json.dumps(info))
     with pytest.raises(MetricsError) as refused:
-        metrics.read(tmp_path / "final_info.json", ["loss"], seeds=1)
+        final_info.read(tmp_path / "final_info.json", ["loss"], seeds=1)
     return str(refused.value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from harness import budget
+from harness.planning import budget
 from harness.records import Budget
 
 GOOD = (0.1, 0.2, 0.15)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.claims import FINDINGS, Known, unsupported
-from harness.mentions import numbers
+from harness.claims.check import FINDINGS, Known, unsupported
+from harness.claims.prose import numbers
 
 SCORES = {
     0: {"left": {"val_loss": (0.50, 0.52, 0.54), "accuracy": (0.80, 0.81, 0.82)}},

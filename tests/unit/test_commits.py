@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.commits import message
 from harness.records import Finding
+from harness.study.commits import message
 
 GOOD = (0.1, 0.2, 0.15)
 

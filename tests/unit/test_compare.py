@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.compare import compare, holm, verdict
-from harness.metrics import LARGEST
 from harness.records import Comparison
+from harness.results.compare import compare, holm, verdict
+from harness.results.final_info import LARGEST
 
 
 def compared(

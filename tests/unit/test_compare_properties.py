@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.compare import compare, confirmation, holm, screening, verdict
 from harness.records import Comparison
+from harness.results.compare import compare, confirmation, holm, screening, verdict
 
 values = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 6)), min_size=2, max_size=8).map(tuple)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import excerpt
+from harness import text
 
 ROOT = "/runs/study"
 TRACEBACK = f"""\
@@ -24,7 +24,7 @@ ValueError: bad shape
 
 
 def test_the_traceback_is_kept_with_the_experiments_own_frames_only() -> None:
-    told = excerpt.failure(TRACEBACK, ROOT)
+    told = text.failure(TRACEBACK, ROOT)
     assert told.splitlines()[0] == "Traceback (most recent call last):"
     assert '  File "experiment.py", line 90, in <module>' in told
     assert "    train()" in told
@@ -40,31 +40,31 @@ def test_library_frames_between_own_ones_are_left_out_where_they_stood() -> None
         "ValueError: bad shape",
         f'  File "{ROOT}/experiment.py", line 7, in hook\n    1 / 0\nZeroDivisionError: by zero',
     )
-    lines = excerpt.failure(log, ROOT).splitlines()
+    lines = text.failure(log, ROOT).splitlines()
     gap = lines.index("  [2 frame(s) of library code left out]")
     assert lines[gap + 1] == '  File "experiment.py", line 7, in hook'
     assert lines[-1] == "ZeroDivisionError: by zero"
 
 
 def test_the_last_of_several_tracebacks_counts() -> None:
-    told = excerpt.failure(TRACEBACK + TRACEBACK.replace("bad shape", "the last one"), ROOT)
+    told = text.failure(TRACEBACK + TRACEBACK.replace("bad shape", "the last one"), ROOT)
     assert "the last one" in told
     assert "bad shape" not in told
 
 
 def test_a_folder_whose_name_begins_with_the_studys_is_somebody_elses() -> None:
     log = TRACEBACK.replace("/venv/lib/python3.11/site-packages/torch/optim/adam.py", f"{ROOT}-2/other.py")
-    assert "other.py" not in excerpt.failure(log, ROOT)
+    assert "other.py" not in text.failure(log, ROOT)
 
 
 def test_frames_of_the_interpreter_itself_are_not_the_experiments() -> None:
     log = TRACEBACK.replace("/venv/lib/python3.11/site-packages/torch/optim/adam.py", "<frozen importlib._bootstrap>")
-    assert "importlib" not in excerpt.failure(log, ROOT)
+    assert "importlib" not in text.failure(log, ROOT)
 
 
 def test_a_syntax_error_keeps_its_line_and_caret() -> None:
     log = f"  File \"{ROOT}/experiment.py\", line 3\n    x = (\n        ^\nSyntaxError: '(' was never closed\n"
-    assert excerpt.failure(log, ROOT).splitlines() == [
+    assert text.failure(log, ROOT).splitlines() == [
         '  File "experiment.py", line 3',
         "    x = (",
         "        ^",
@@ -73,11 +73,11 @@ def test_a_syntax_error_keeps_its_line_and_caret() -> None:
 
 
 def test_without_a_traceback_the_end_of_the_log_is_told() -> None:
-    assert excerpt.failure("one\n\ntwo\nKilled\n", ROOT) == "one\ntwo\nKilled"
+    assert text.failure("one\n\ntwo\nKilled\n", ROOT) == "one\ntwo\nKilled"
 
 
 def test_an_empty_log_tells_nothing() -> None:
-    assert excerpt.failure("", ROOT) == ""
+    assert text.failure("", ROOT) == ""
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,16 @@ def test_an_empty_log_tells_nothing() -> None:
     ],
 )
 def test_progress_bars_and_warnings_are_stripped(noise: str) -> None:
-    assert excerpt.failure(f"before\n{noise}\nafter\n", ROOT) == "before\nafter"
+    assert text.failure(f"before\n{noise}\nafter\n", ROOT) == "before\nafter"
 
 
 def test_what_a_progress_bar_overwrote_is_not_told() -> None:
-    assert excerpt.clean("10% done\r50% done\rfinal words\nnext") == ["final words", "next"]
+    assert text.clean("10% done\r50% done\rfinal words\nnext") == ["final words", "next"]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r\r\n"])
 def test_a_carriage_return_at_the_end_of_a_line_erases_nothing(end: str) -> None:
-    assert excerpt.clean(f"error: disk full{end}next") == ["error: disk full", "next"]
+    assert text.clean(f"error: disk full{end}next") == ["error: disk full", "next"]
 
 
 @pytest.mark.parametrize(
@@ -111,21 +111,21 @@ def test_a_carriage_return_at_the_end_of_a_line_erases_nothing(end: str) -> None
     ["\x1b[1;31mred\x1b[0m", "\x1b[?25lred\x1b[?25h", "\x1b]0;title\x07red", "\x1b]8;;http://x\x1b\\red\x1b]8;;\x1b\\"],
 )
 def test_colours_titles_and_links_are_stripped(coloured: str) -> None:
-    assert excerpt.clean(coloured) == ["red"]
+    assert text.clean(coloured) == ["red"]
 
 
 def test_an_escape_that_never_ends_swallows_no_traceback() -> None:
-    assert "ValueError: bad shape" in excerpt.failure("\x1b]0;title\n" + TRACEBACK + "\x07", ROOT)
+    assert "ValueError: bad shape" in text.failure("\x1b]0;title\n" + TRACEBACK + "\x07", ROOT)
 
 
 def test_no_control_character_is_left() -> None:
-    told = excerpt.failure("a\x00b\x08c\x1bd\x7fe\x0bf\tg\n", ROOT)
+    told = text.failure("a\x00b\x08c\x1bd\x7fe\x0bf\tg\n", ROOT)
     assert told == "abcdef\tg"
 
 
 def test_a_long_log_is_bounded_and_ends_with_its_end() -> None:
-    told = excerpt.failure("x y\n" * 100_000 + "x" * 500_000 + "\nthe end", ROOT)
-    assert len(told) <= excerpt.LIMIT + 1
+    told = text.failure("x y\n" * 100_000 + "x" * 500_000 + "\nthe end", ROOT)
+    assert len(told) <= text.LIMIT + 1
     assert told.startswith("…")
     assert told.endswith("the end")
 
@@ -134,8 +134,8 @@ def test_a_long_traceback_keeps_its_error() -> None:
     deep = TRACEBACK.replace(
         "    main()\n", "    main()\n" + f'  File "{ROOT}/experiment.py", line 1, in f\n    f()\n' * 900
     )
-    told = excerpt.failure(deep, ROOT)
-    assert len(told) <= excerpt.LIMIT + 1
+    told = text.failure(deep, ROOT)
+    assert len(told) <= text.LIMIT + 1
     assert told.endswith("ValueError: bad shape")
 
 
@@ -144,7 +144,7 @@ def test_a_long_traceback_keeps_its_error() -> None:
     [("", ""), ("one\ntwo\n\n", "two"), ("10%\r20%\r", "20%"), ("\x1b[31mred\x1b[0m\n", "red"), ("\n\n", "")],
 )
 def test_the_last_line_that_says_something(log: str, line: str) -> None:
-    assert excerpt.last_line(log) == line
+    assert text.last_line(log) == line
 
 
 @pytest.mark.parametrize(
@@ -163,5 +163,5 @@ def test_the_last_line_that_says_something(log: str, line: str) -> None:
     ],
 )
 def test_the_first_sentence_of_a_reply_is_prose_without_control_characters(reply: str, sentence: str) -> None:
-    assert excerpt.first_sentence(reply) == sentence
-    assert len(excerpt.first_sentence(reply)) <= 200
+    assert text.first_sentence(reply) == sentence
+    assert len(text.first_sentence(reply)) <= 200

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compare import holm
-from harness.events import ConfirmationAsked
 from harness.records import Budget, Finding
+from harness.results.compare import holm
+from harness.state.events import ConfirmationAsked
 
 from .conftest import BASELINE
 

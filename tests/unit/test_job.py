@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.job import Job, JobResult
+from harness.execution.job import Job, JobResult
 
 
 def job(folder: Path) -> Job:

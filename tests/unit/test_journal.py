@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import JournalCorrupt
-from harness.events import EVENTS
-from harness.history import History
-from harness.journal import Journal, read
+from harness.state.events import EVENTS
+from harness.state.history import History
+from harness.state.journal import Journal, read
 
 OLD = Path(__file__).parent / "data" / "journal_format_1.jsonl"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import StudyStopped
-from harness.history import History
-from harness.journal import Journal, read
+from harness.state.events import StudyStopped
+from harness.state.history import History
+from harness.state.journal import Journal, read
 
 LONG = 9000
 SCRIPT = """\
 import resource, signal, sys
 from pathlib import Path
-from harness.events import StudyStopped
-from harness.journal import Journal, read
+from harness.state.events import StudyStopped
+from harness.state.journal import Journal, read
 
 path, room, length = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

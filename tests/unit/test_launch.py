@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TemplateFault
-from harness.executors.local import LocalExecutor
-from harness.launch import Launcher, Trial
-from harness.template import Template
+from harness.execution.executors.local import LocalExecutor
+from harness.execution.launcher import Launcher, Trial
+from harness.template.folder import Template
 
 from .conftest import EVALUATE, EXPERIMENT
 

@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from harness import lock, process
-from harness.process import Child
+from harness.execution import lock, process
+from harness.execution.process import Child
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from harness import lock
+from harness.execution import lock
 with lock.held(Path(sys.argv[1])) as ours:
     print(ours, flush=True)
     time.sleep(600)
@@ -22,7 +22,7 @@ with lock.held(Path(sys.argv[1])) as ours:
 def hold(path: Path) -> Child:
     """Another process that holds the lock."""
     argv = [sys.executable, "-c", HOLD, str(path)]
-    env = process.clean_environment({"PYTHONPATH": str(Path(lock.__file__).parents[1])})
+    env = process.clean_environment({"PYTHONPATH": str(Path(lock.__file__).parents[2])})
     other = Child(argv, cwd=path.parent, env=env, piped=True, bound=True)
     assert other.output is not None
     assert other.output.readline() == b"True\n"

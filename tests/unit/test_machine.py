@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from harness import launch, machine, process
-from harness.environment import Environment
-from harness.events import StudyStarted
+from harness.execution import launcher, machine, process
+from harness.execution.environment import Environment
 from harness.records import Machine
-from harness.template import Template
+from harness.state.events import StudyStarted
+from harness.template.folder import Template
 
 HERE = Machine(system="Linux x86_64", processor="A, AVX-512", threads=2, packages={"python": "3.11", "torch": "2.13.0"})
 
 
 def test_a_job_finds_this_machine_with_the_packages_of_its_python(template: Template) -> None:
-    found = launch.here(template, Environment())
-    assert found == launch.here(template, Environment())
+    found = launcher.here(template, Environment())
+    assert found == launcher.here(template, Environment())
     assert found.system == f"{platform.system()} {platform.machine()}"
     assert found.processor and found.threads >= 1
     assert found.packages["python"] == ".".join(map(str, sys.version_info[:2]))
@@ -34,10 +34,10 @@ def test_the_packages_are_those_of_another_interpreter_where_a_template_has_one(
 def test_a_variable_that_chooses_kernels_reaches_the_job_and_makes_it_another_machine(
     template: Template, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    before = launch.here(template, Environment())
+    before = launcher.here(template, Environment())
     monkeypatch.setenv(name, "other")
     assert process.clean_environment()[name] == "other"
-    after = launch.here(template, Environment())
+    after = launcher.here(template, Environment())
     assert after.settings == {name: "other"}
     assert after.differences(before) == [f"{name} other, not unset"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness import metrics
-from harness.compare import compare
 from harness.errors import MetricsError
-from harness.events import EVENTS, AttemptEnded, Recorded
+from harness.results import final_info
+from harness.results.compare import compare
+from harness.state.events import EVENTS, AttemptEnded, Recorded
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -31,36 +31,36 @@ def info(values: Any, metric: str = "loss") -> dict[str, Any]:
 
 def test_values_per_seed_are_read_as_floats_and_stored_means_are_not_believed(tmp_path: Path) -> None:
     content = {"toy": {"means": {"loss": 99}, "stderrs": {"loss": 0}, "final_info_dict": {"loss": [1, 2.5, 3]}}}
-    assert metrics.read(written(tmp_path, content), ["loss"], 3) == {"toy": {"loss": (1.0, 2.5, 3.0)}}
+    assert final_info.read(written(tmp_path, content), ["loss"], 3) == {"toy": {"loss": (1.0, 2.5, 3.0)}}
 
 
 def test_every_dataset_is_read(tmp_path: Path) -> None:
     content = {name: {"means": {"loss": 1.0}, "final_info_dict": {"loss": [1.0, 2.0]}} for name in ("a", "b")}
-    assert sorted(metrics.read(written(tmp_path, content), ["loss"], 2)) == ["a", "b"]
+    assert sorted(final_info.read(written(tmp_path, content), ["loss"], 2)) == ["a", "b"]
 
 
 def test_a_missing_file_is_named_with_its_run(tmp_path: Path) -> None:
     with pytest.raises(MetricsError, match=r"without writing run_1/final_info\.json"):
-        metrics.read(tmp_path / "run_1" / "final_info.json", ["loss"], 3)
+        final_info.read(tmp_path / "run_1" / "final_info.json", ["loss"], 3)
 
 
 @pytest.mark.parametrize("text", ["", "not json", '{"toy": ', "[" * 100_000, "\x00"])
 def test_what_is_not_json_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(MetricsError, match="not readable JSON"):
-        metrics.read(written(tmp_path, text), ["loss"], 3)
+        final_info.read(written(tmp_path, text), ["loss"], 3)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "")
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MetricsError, match="not readable JSON"):
-        metrics.read(path, ["loss"], 3)
+        final_info.read(path, ["loss"], 3)
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "final_info.json").mkdir()
     with pytest.raises(MetricsError):
-        metrics.read(tmp_path / "final_info.json", ["loss"], 3)
+        final_info.read(tmp_path / "final_info.json", ["loss"], 3)
 
 
 def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
     rescue.start()
     started = time.monotonic()
     with pytest.raises(MetricsError):
-        metrics.read(pipe, ["loss"], 3)
+        final_info.read(pipe, ["loss"], 3)
     rescue.cancel()
     assert time.monotonic() - started < 2.0
 
@@ -79,26 +79,26 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, "")
     with path.open("wb") as file:
-        file.truncate(metrics.SIZE_LIMIT + 1)
+        file.truncate(final_info.SIZE_LIMIT + 1)
     with pytest.raises(MetricsError, match="larger than 16 MiB"):
-        metrics.read(path, ["loss"], 3)
+        final_info.read(path, ["loss"], 3)
 
 
 @pytest.mark.parametrize("content", [[], {}, 3, None, "text", [1]])
 def test_anything_but_an_object_of_datasets_is_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(MetricsError, match="one entry per dataset"):
-        metrics.read(written(tmp_path, json.dumps(content)), ["loss"], 3)
+        final_info.read(written(tmp_path, json.dumps(content)), ["loss"], 3)
 
 
 @pytest.mark.parametrize("body", [3, [], {}, {"means": 3}, {"means": [1]}, {"final_info_dict": {"loss": [1]}}])
 def test_a_dataset_without_means_is_named(tmp_path: Path, body: Any) -> None:
     with pytest.raises(MetricsError, match="'toy' has no \"means\""):
-        metrics.read(written(tmp_path, {"toy": body}), ["loss"], 3)
+        final_info.read(written(tmp_path, {"toy": body}), ["loss"], 3)
 
 
 def test_a_missing_metric_is_named_beside_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(MetricsError, match=r"'toy' lacks the metric 'loss' \(it has: accuracy\)"):
-        metrics.read(written(tmp_path, info([1.0, 2.0, 3.0], "accuracy")), ["loss"], 3)
+        final_info.read(written(tmp_path, info([1.0, 2.0, 3.0], "accuracy")), ["loss"], 3)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_value_that_is_no_finite_number_is_named_with_dataset_and_position(
 ) -> None:
     text = f'{{"toy": {{"means": {{"loss": 0}}, "final_info_dict": {{"loss": [1.0, {item}, 2.0]}}}}}}'
     with pytest.raises(MetricsError) as refused:
-        metrics.read(written(tmp_path, text), ["loss"], 3)
+        final_info.read(written(tmp_path, text), ["loss"], 3)
     message = str(refused.value)
     assert "'loss'" in message
     assert "'toy'" in message
@@ -127,12 +127,12 @@ def test_a_value_that_is_no_finite_number_is_named_with_dataset_and_position(
 
 def test_a_nan_mean_without_values_per_seed_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(MetricsError, match="value 0: NaN"):
-        metrics.read(written(tmp_path, '{"toy": {"means": {"loss": NaN}}}'), ["loss"], 1)
+        final_info.read(written(tmp_path, '{"toy": {"means": {"loss": NaN}}}'), ["loss"], 1)
 
 
 def test_an_integer_too_large_for_a_float_is_refused_and_not_a_crash(tmp_path: Path) -> None:
     with pytest.raises(MetricsError, match="value 0"):
-        metrics.read(written(tmp_path, info([10**400, 1, 2])), ["loss"], 3)
+        final_info.read(written(tmp_path, info([10**400, 1, 2])), ["loss"], 3)
 
 
 def test_a_name_that_is_no_unicode_text_is_refused(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_name_that_is_no_unicode_text_is_refused(tmp_path: Path) -> None:
     text = '{"\\ud800": {"means": {"loss": 1, "\\udfff": 2}, "final_info_dict": {"loss": [1, 2, 3]}}}'
     path = written(tmp_path, text)
     try:
-        scores = metrics.read(path, ["loss"], 3)
+        scores = final_info.read(path, ["loss"], 3)
     except MetricsError:
         return
     event = AttemptEnded(run=1, attempt=1, outcome="ok", seconds=1.0, scores=scores)
@@ -151,7 +151,7 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
     """1e308 is finite, but a sum of three of them is not."""
     path = written(tmp_path, info([1e308, 1.2e308, 1.4e308]))
     try:
-        values = metrics.read(path, ["loss"], 3)["toy"]["loss"]
+        values = final_info.read(path, ["loss"], 3)["toy"]["loss"]
     except MetricsError as refused:
         assert "'loss'" in str(refused)
         return
@@ -165,14 +165,14 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [1.0, 2.0, 3.0, 4.0]])
 def test_another_number_of_seeds_is_refused_with_both_numbers(tmp_path: Path, values: list[float]) -> None:
     with pytest.raises(MetricsError, match=rf"'loss' of dataset 'toy' has {len(values)} value.* each of the 3 seeds"):
-        metrics.read(written(tmp_path, info(values)), ["loss"], 3)
+        final_info.read(written(tmp_path, info(values)), ["loss"], 3)
 
 
 def test_with_one_seed_the_mean_alone_is_enough(tmp_path: Path) -> None:
     path = written(tmp_path, {"toy": {"means": {"loss": 0.25}, "stderrs": {"loss": 0.0}}})
-    assert metrics.read(path, ["loss"], 1) == {"toy": {"loss": (0.25,)}}
+    assert final_info.read(path, ["loss"], 1) == {"toy": {"loss": (0.25,)}}
     with pytest.raises(MetricsError, match="has 1 value"):
-        metrics.read(path, ["loss"], 2)
+        final_info.read(path, ["loss"], 2)
 
 
 def test_other_entries_are_kept_when_they_are_numbers_and_passed_over_when_not(tmp_path: Path) -> None:
@@ -180,26 +180,27 @@ def test_other_entries_are_kept_when_they_are_numbers_and_passed_over_when_not(t
         "means": {"loss": 1.0, "extra": 2.0, "label": "text", "odd": None},
         "final_info_dict": {"loss": [1.0, 2.0], "extra": [3.0], "label": ["a"]},
     }
-    assert metrics.read(written(tmp_path, {"toy": body}), ["loss"], 2) == {"toy": {"loss": (1.0, 2.0), "extra": (3.0,)}}
+    found = final_info.read(written(tmp_path, {"toy": body}), ["loss"], 2)
+    assert found == {"toy": {"loss": (1.0, 2.0), "extra": (3.0,)}}
 
 
 def test_the_standard_error_is_the_sample_deviation_over_the_root_of_n() -> None:
     # mean 5, squared deviations 9 + 1 + 1 + 9 = 20; sd = sqrt(20 / 3), se = sd / 2
     values = (2.0, 4.0, 6.0, 8.0)
-    assert metrics.mean(values) == 5.0
-    assert metrics.deviation(values) == pytest.approx(math.sqrt(20 / 3), rel=1e-12)
-    assert metrics.standard_error(values) == pytest.approx(math.sqrt(20 / 3) / 2, rel=1e-12)
+    assert final_info.mean(values) == 5.0
+    assert final_info.deviation(values) == pytest.approx(math.sqrt(20 / 3), rel=1e-12)
+    assert final_info.standard_error(values) == pytest.approx(math.sqrt(20 / 3) / 2, rel=1e-12)
 
 
 def test_one_value_has_no_spread() -> None:
-    assert metrics.deviation((1.0,)) is None
-    assert metrics.standard_error((1.0,)) is None
+    assert final_info.deviation((1.0,)) is None
+    assert final_info.standard_error((1.0,)) is None
 
 
 def test_a_verified_value_replaces_the_reported_one() -> None:
     reported = {"toy": {"loss": (1.0,), "seconds": (3.0,)}}
     verified = {"toy": {"loss": (2.0,)}}
-    assert metrics.overlay(reported, verified, "loss") == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
+    assert final_info.overlay(reported, verified, "loss") == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
 
 
 @pytest.mark.parametrize(
@@ -217,27 +218,27 @@ def test_a_claim_never_takes_the_place_of_a_value_that_is_spelt_otherwise(
     verified: dict[str, dict[str, tuple[float, ...]]], said: str
 ) -> None:
     with pytest.raises(MetricsError, match=said):
-        metrics.overlay({"toy": {"loss": (1.0,)}}, verified, "loss")
+        final_info.overlay({"toy": {"loss": (1.0,)}}, verified, "loss")
 
 
 def test_a_claim_far_from_the_verified_value_is_told_with_both() -> None:
     verified = {"toy": {"loss": (1.0, 1.0), "accuracy": (0.5, 0.5)}}
     claimed = {"toy": {"loss": (0.1, 0.1), "accuracy": (0.51, 0.51)}}
-    (sentence,) = metrics.disagreements(claimed, verified)
+    (sentence,) = final_info.disagreements(claimed, verified)
     assert sentence == "loss on toy: reported 0.1, verified 1"
-    assert metrics.disagreements(verified, verified) == []
+    assert final_info.disagreements(verified, verified) == []
 
 
 def test_an_estimate_on_other_samples_that_errs_both_ways_is_no_claim() -> None:
     verified = {"toy": {"dead": (0.0, 0.05, 0.0, 0.0, 0.0), "loss": (0.9, 1.0, 1.1, 1.0, 1.2)}}
     honest = {"toy": {"dead": (0.05, 0.0, 0.05, 0.0, 0.0), "loss": (0.8, 1.1, 1.3, 0.9, 1.4)}}
-    assert metrics.disagreements(honest, verified) == []
+    assert final_info.disagreements(honest, verified) == []
     always_less = {"toy": {"loss": tuple(0.9 * value for value in verified["toy"]["loss"])}}
-    assert len(metrics.disagreements(always_less, verified)) == 1
+    assert len(final_info.disagreements(always_less, verified)) == 1
 
 
 def test_an_estimate_that_is_off_by_design_is_no_claim_until_it_is_off_further() -> None:
     usual = {"toy": {"loss": (0.8, 0.81)}}, {"toy": {"loss": (1.0, 1.01)}}
     verified = {"toy": {"loss": (0.5, 0.51)}}
-    assert metrics.disagreements({"toy": {"loss": (0.3, 0.31)}}, verified, usual) == []
-    assert len(metrics.disagreements({"toy": {"loss": (0.1, 0.11)}}, verified, usual)) == 1
+    assert final_info.disagreements({"toy": {"loss": (0.3, 0.31)}}, verified, usual) == []
+    assert len(final_info.disagreements({"toy": {"loss": (0.1, 0.11)}}, verified, usual)) == 1

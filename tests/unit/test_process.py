@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import process
-from harness.process import Child
+from harness.execution import process
+from harness.execution.process import Child
 
-HERE = str(Path(process.__file__).parents[1])
+HERE = str(Path(process.__file__).parents[2])
 """What the child processes of these tests import is what the tests import."""
 SECRETS = {
     "OPENAI_API_KEY": "sk-1234567890",
@@ -155,7 +155,7 @@ def test_an_orphan_in_a_session_of_its_own_is_adopted_and_killed(tmp_path: Path)
 BOUND = """
 import sys, time
 from pathlib import Path
-from harness.process import Child, clean_environment
+from harness.execution.process import Child, clean_environment
 child = Child(["sleep", "600"], cwd=Path("."), env=clean_environment(), piped=False, bound=True)
 print(child.pid, flush=True)
 time.sleep(600)
@@ -177,7 +177,7 @@ def test_a_bound_child_dies_with_its_parent(tmp_path: Path) -> None:
 
 HIDDEN = """
 import os, time
-from harness.process import hide_own_memory
+from harness.execution.process import hide_own_memory
 hide_own_memory()
 print("ready", flush=True)
 time.sleep(600)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from harness import budget, prompts
-from harness.manifest import Manifest
+from harness import prompts
+from harness.planning import budget
 from harness.records import Budget, Finding
+from harness.template.manifest import Manifest
 
 from .conftest import BASELINE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.replays import differences
+from harness.report.replays import differences
 
 GOOD = (0.1, 0.2, 0.15)
 

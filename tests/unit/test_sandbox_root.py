@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness import sandbox
-from harness.executors.local import LocalExecutor
-from harness.job import Job
-from harness.process import clean_environment
+from harness.execution import sandbox
+from harness.execution.executors.local import LocalExecutor
+from harness.execution.job import Job
+from harness.execution.process import clean_environment
 
 from .executors.contract import finished
 

@@ -7,25 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from harness import agents, executors, seams
+from harness import agents, plugins
 from harness.agents.tuner import TunerAgent
 from harness.errors import UnknownName, UserError
-from harness.executors.local import LocalExecutor
+from harness.execution import executors
+from harness.execution.executors.local import LocalExecutor
 
 
 def test_every_built_in_part_exists() -> None:
-    assert seams.find("agent", "tuner", agents.BUILT_IN) is TunerAgent
-    assert seams.find("executor", "local", executors.BUILT_IN) is LocalExecutor
-    assert seams.find("agent", "aider", agents.BUILT_IN).__name__ == "AiderAgent"
+    assert plugins.find("agent", "tuner", agents.BUILT_IN) is TunerAgent
+    assert plugins.find("executor", "local", executors.BUILT_IN) is LocalExecutor
+    assert plugins.find("agent", "aider", agents.BUILT_IN).__name__ == "AiderAgent"
 
 
 def test_a_class_is_found_by_module_and_name() -> None:
-    assert seams.find("agent", "harness.agents.tuner:TunerAgent", {}) is TunerAgent
+    assert plugins.find("agent", "harness.agents.tuner:TunerAgent", {}) is TunerAgent
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UnknownName, match=r"no agent named 'aidr'; known: .*aider.*tuner"):
-        seams.find("agent", "aidr", agents.BUILT_IN)
+        plugins.find("agent", "aidr", agents.BUILT_IN)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +34,14 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 )
 def test_a_place_where_nothing_is_is_refused(place: str) -> None:
     with pytest.raises(UserError) as refused:
-        seams.find("agent", place, {})
+        plugins.find("agent", place, {})
     assert place in str(refused.value)
 
 
 @pytest.mark.parametrize(("what", "place"), [("agent", "collections:OrderedDict"), ("executor", "json:dumps")])
 def test_a_class_without_the_methods_of_the_seam_is_refused(what: str, place: str) -> None:
     with pytest.raises(UserError, match=f"{place} is no {what}"):
-        seams.find(what, place, {})
+        plugins.find(what, place, {})
 
 
 @pytest.mark.parametrize("source", ["def broken(:\n", "1 / 0\n", "import no_such_module\n"])
@@ -51,6 +52,6 @@ def test_a_plug_in_that_cannot_be_imported_is_refused_with_its_error(
     monkeypatch.syspath_prepend(tmp_path)
     try:
         with pytest.raises(UserError, match="broken_plugin:X"):
-            seams.find("agent", "broken_plugin:X", {})
+            plugins.find("agent", "broken_plugin:X", {})
     finally:
         sys.modules.pop("broken_plugin", None)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness import seams, strategies
-from harness.strategies import Best, Last
+from harness import plugins
+from harness.planning import strategies
+from harness.planning.strategies import Best, Last
 
 GOOD, BETTER, BAD = (0.5, 0.6, 0.55), (0.1, 0.2, 0.15), (2.0, 2.1, 2.2)
 
 
 def test_the_built_in_strategies_are_found() -> None:
-    assert seams.find("strategy", "last", strategies.BUILT_IN) is Last
-    assert seams.find("strategy", "best", strategies.BUILT_IN) is Best
+    assert plugins.find("strategy", "last", strategies.BUILT_IN) is Last
+    assert plugins.find("strategy", "best", strategies.BUILT_IN) is Best
 
 
 @pytest.mark.parametrize("losses", [[], [GOOD], [BETTER, BAD]])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import template as templates
-from harness.baseline import fingerprint
 from harness.errors import IdeaError, TemplateError, UnknownName
-from harness.ideas import read_idea
-from harness.manifest import executed
-from harness.template import Template, digest_of
+from harness.template import folder as templates
+from harness.template.baseline import fingerprint
+from harness.template.folder import Template, digest_of
+from harness.template.ideas import read_idea
+from harness.template.manifest import executed
 
 from .conftest import MANIFEST
 

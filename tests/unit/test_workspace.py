@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import process
 from harness.errors import UnknownName
-from harness.events import EVENTS, TurnEnded
+from harness.execution import process
 from harness.records import write_whole
-from harness.template import Template
+from harness.state.events import EVENTS, TurnEnded
+from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
 
 from .conftest import EXPERIMENT, make_workspace

@@ -12,7 +12,7 @@ from harness.agents import Instruction, Setup
 from harness.agents.tuner import TunerAgent, constants, with_constants
 from harness.errors import TemplateError
 from harness.paths import StudyPaths
-from harness.template import Template
+from harness.template.folder import Template
 from harness.workspace import Workspace
 
 SOURCE = '''\

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from harness import process
 from harness.checks import first_findings
 from harness.checks.lint import LintCheck, lint
 from harness.checks.noop import NoOpCheck
 from harness.checks.types import TypeCheck, accepted_errors
+from harness.execution import process
 from harness.records import Finding
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import lock
-from harness.executors import Executor, Handle
-from harness.job import Job, JobResult
-from harness.process import clean_environment
-from harness.runner import LOG_LIMIT
+from harness.execution import lock
+from harness.execution.executors import Executor, Handle
+from harness.execution.job import Job, JobResult
+from harness.execution.process import clean_environment
+from harness.execution.runner import LOG_LIMIT
 
 PATIENCE = 30.0
 PYTHON = os.path.realpath(sys.executable)

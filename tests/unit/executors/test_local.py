@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.executors.local import LocalExecutor
+from harness.execution.executors.local import LocalExecutor
 
 from .contract import ExecutorContract
 

@@ -1,0 +1,1 @@
+"""Prose held against numbers. Reads text; never changes it."""

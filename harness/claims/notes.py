@@ -1,0 +1,49 @@
+"""A study's own notes, held against its journal. Pure but for reading the file it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.claims.check import Known, unsupported
+from harness.records import Comparison, Finding
+from harness.state.history import History, Run
+
+NAMES = ("notes.md", "notes.txt")
+SIZE_LIMIT = 2**20
+"""Bytes of notes that are read; more than that nobody wrote for a reader."""
+
+
+def audit(study: Path, history: History) -> list[tuple[str, Finding]]:
+    """File name and finding for every claim in the notes of a study's folder that its results do not support."""
+    files = [study / name for name in NAMES if (study / name).is_file() and not (study / name).is_symlink()]
+    if not files or not history.measured:
+        return []
+    known = recorded(history)
+    return [(file.name, finding) for file in files for finding in unsupported(_text(file), known)]
+
+
+def recorded(history: History) -> Known:
+    """Everything that was computed in a study and that its agent was told."""
+    compared = [comparison for run in history.measured for comparison in _comparisons(run)]
+    others: dict[str, set[float]] = {}
+    for c in compared:
+        told = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect, c.low, c.high, c.detectable)
+        others.setdefault(c.metric, set()).update(value for value in told if value is not None)
+    measured = {run.number: run.measured.scores for run in history.measured if run.measured}
+    return Known(
+        scores={0: history.begun.baseline, **measured},
+        verdicts={run: {d: word for d, (word, _) in of_run.items()} for run, of_run in history.verdicts().items()},
+        primary=next((c.metric for c in compared if c.primary), ""),
+        goals={c.metric: c.goal for c in compared},
+        others={metric: frozenset(values) for metric, values in others.items()},
+    )
+
+
+def _comparisons(run: Run) -> tuple[Comparison, ...]:
+    alone = run.recorded.comparisons if run.recorded else ()
+    return (*alone, *run.pooled, *(run.confirmed.comparisons if run.confirmed else ()))
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(SIZE_LIMIT).decode(errors="replace")

@@ -1,0 +1,1 @@
+"""One job on one machine, whatever engine starts it. The only room that starts processes."""

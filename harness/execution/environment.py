@@ -1,0 +1,136 @@
+"""The Python that a template runs with: the harness's own, another one, or one built for the template.
+
+A template whose `[run] python` names a requirements file gets a virtual environment of its own, built once. It falls
+back on the packages the harness runs with, so that PyTorch is not installed twice; what pip installs into it (a newer
+tokenizer than the agent may have, say) is seen by this template's scripts only. Then the template's `prepare` command
+fetches what no pip package is: models, texts. Both reach the network; runs do not have to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import site
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import EnvironmentFault
+from harness.execution import lock, process
+from harness.template.folder import Template, digest_of, digest_of_file
+
+Say = Callable[[str], None]
+"""Called with each line that pip or the template's `prepare` prints."""
+ASSETS, HELD_OUT = "HARNESS_ASSETS", "HARNESS_HELD_OUT"
+"""Variables that name the folders of what `prepare` fetched: to every script; to evaluators alone."""
+PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a job of a template runs with."""
+
+    python: str = sys.executable
+    assets: str = ""
+    """Folder with what `prepare` fetched, given to every script; empty when there is none."""
+    held_out: str = ""
+    """Folder with what `prepare` fetched for evaluators alone; empty when there is none."""
+    readable: tuple[str, ...] = ()
+    """Folders of packages that a sandboxed job must see besides the interpreter's own."""
+
+    @property
+    def held_out_digest(self) -> str:
+        """One digest for all of the held-out data; empty when there is none."""
+        return digest_of(Path(self.held_out)) if self.held_out else ""
+
+
+def ready(template: Template, environments: Path, say: Say) -> Environment:
+    """The template's environment, built if it is not there yet.
+
+    Raises:
+        EnvironmentFault: pip or `prepare` failed, or another process is building it.
+    """
+    run = template.manifest.run
+    if not run.requirements:
+        return Environment(sys.executable if run.python == "auto" else run.python)
+    folder = environments / f"{template.name}-{_digest(template)}"
+    if not (folder / "installed").is_file():
+        with _building(folder, template):
+            _install(folder, template.files[run.requirements], say)
+    made = Environment(
+        python=str(folder / "venv" / "bin" / "python"),
+        assets=str(folder / "assets") if run.prepare else "",
+        held_out=str(folder / "held_out") if run.prepares_held_out else "",
+        readable=(str(folder / "venv"), sys.prefix, sys.base_prefix),
+    )
+    if run.prepare and not (stamp := folder / f"prepared-{_prepared_by(template)}").is_file():
+        with _building(folder, template):
+            _prepare(template, folder, made, say)
+            stamp.touch()
+    return made
+
+
+def _digest(template: Template) -> str:
+    """An environment is another one when its requirements, or the Python it stands on, are others."""
+    requirements = template.files[template.manifest.run.requirements].read_bytes()
+    return hashlib.sha256(b"\0".join((requirements, sys.version.encode(), sys.prefix.encode()))).hexdigest()[:12]
+
+
+def _prepared_by(template: Template) -> str:
+    """`prepare` is run again when a protected file changed; it keeps what is still good."""
+    files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in sorted(template.protected))
+    return hashlib.sha256(files.encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _building(folder: Path, template: Template) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.held(folder / "lock") as ours:
+        if not ours:
+            other = lock.holder(folder / "lock")
+            raise EnvironmentFault(f"process {other} is building the environment of {template.name}; wait for it")
+        yield
+
+
+def _install(folder: Path, requirements: Path, say: Say) -> None:
+    say("making a virtual environment")
+    venv = folder / "venv"
+    _follow([sys.executable, "-m", "venv", str(venv)], folder, say)
+    own = next(venv.glob("lib/python3*/site-packages"))
+    (own / "harness-packages.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()))
+    _follow([str(venv / "bin" / "python"), *PIP, str(requirements)], folder, say)
+    (folder / "installed").touch()
+
+
+def _prepare(template: Template, folder: Path, made: Environment, say: Say) -> None:
+    code = folder / "template"
+    shutil.rmtree(code, ignore_errors=True)
+    template.pin(code)
+    for place in filter(None, (made.assets, made.held_out)):
+        Path(place).mkdir(exist_ok=True)
+    command = template.manifest.run.prepare
+    first, *rest = (part.replace("{assets}", made.assets).replace("{held_out}", made.held_out) for part in command)
+    _follow([made.python if first == "python" else first, *rest], folder, say, cwd=code)
+    shutil.rmtree(code)
+
+
+def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) -> None:
+    """Run a step to its end; its output goes line by line to `say`, and whole into build.log."""
+    log = folder / "build.log"
+    ours = {**process.thread_limits(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with log.open("a", encoding="utf-8", buffering=1) as file:
+
+        def heard(line: str) -> None:
+            file.write(line + "\n")
+            say(line)
+
+        try:
+            code = process.follow(argv, process.network_environment(ours), cwd or folder, heard)
+        except OSError as error:
+            raise EnvironmentFault(f"{argv[0]}: {error}") from error
+    if code != 0:
+        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-8:])
+        raise EnvironmentFault(f"{shlex.join(argv[1:])} ended with exit code {code}; {log} ends with:\n{end}")

@@ -1,0 +1,275 @@
+"""One launch of an experiment and what came of it: job in, metrics or a reason out.
+
+The same code launches a run, a smoke, a baseline, an evaluation and a plot; they differ in a folder and a variable.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness import text
+from harness.errors import MetricsError, StudyPaused, TemplateFault
+from harness.execution import machine, process, sandbox
+from harness.execution.environment import ASSETS, HELD_OUT, Environment
+from harness.execution.executors import Executor
+from harness.execution.job import Job, JobResult
+from harness.execution.process import clean_environment
+from harness.records import Claim, Machine, Outcome, Scores
+from harness.results import final_info
+from harness.template.folder import Template, digest_of
+
+Tick = Callable[[float, str], None]
+"""Called while a job runs, with the seconds so far and the last line it printed."""
+TICK = 0.25
+TAIL = 65536
+UNACCEPTABLE = 3
+"""Exit code with which an evaluator says: the run saved something that cannot be evaluated."""
+EVALUATION_TIMEOUT = 600.0
+PLOT_TIMEOUT = 300.0
+CLAIMS = TypeAdapter(tuple[Claim, ...])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a launch gave."""
+
+    outcome: Outcome
+    seconds: float
+    peak_memory: int
+    message: str = ""
+    reported: Scores = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
+    machine: Machine | None = None
+    """Where it ran; None if nobody was there to say."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Launches what belongs to one template."""
+
+    template: Template
+    executor: Executor
+    pinned: Path
+    """The template copy that evaluators run from."""
+    pinned_digest: str
+    """What the copy's digest must be before an evaluator is run from it."""
+    environment: Environment = field(default_factory=Environment)
+    held_out_digest: str = ""
+    """What the digest of the environment's held-out data must be then; empty: anything."""
+    sandboxed: bool = True
+    seeds: tuple[int, ...] = ()
+    """Other seeds than the template's, where there are any."""
+    hidden: tuple[str, ...] = ()
+    """Folders that no run may see into: the project with its other studies."""
+
+    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> Trial:
+        """Run the experiment in `code`, on the template's seeds or others, read its metrics and have them evaluated."""
+        spec = self.template.manifest.run
+        launcher = replace(self, seeds=seeds) if seeds else self
+        return launcher._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
+
+    def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
+        """The same, tiny."""
+        spec = self.template.manifest.smoke
+        assert spec is not None
+        return self._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
+
+    def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
+        """Run plot.py; an empty string, or what went wrong."""
+        argv = [self.environment.python, "plot.py", f"--out_dir={out_dir}"]
+        job, result = self._finish(self._job(argv, code, folder, out_dir, PLOT_TIMEOUT), tick)
+        return "" if result.ending == "exited" and result.code == 0 else _failure(job, result)[1]
+
+    def _trial(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> Trial:
+        job = self._job(
+            self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
+        )
+        job, result = self._finish(job, tick)
+        if result.ending != "exited" or result.code != 0:
+            outcome, message = _failure(job, result)
+            return Trial(outcome, result.seconds, result.peak_memory, message)
+        try:
+            reported, scores = self._scores(folder, out_dir, tick, smoke)
+        except MetricsError as error:
+            return Trial("no-metrics", result.seconds, result.peak_memory, str(error))
+        packages = machine.packages(self.environment.python)
+        where = Machine(**result.machine, packages=packages) if result.machine else None
+        return Trial("ok", result.seconds, result.peak_memory, "", reported, scores, where)
+
+    def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
+        """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
+        seeds = len(self.seeds or self.template.manifest.run.seeds)
+        reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
+        if not self.template.manifest.has_evaluator:
+            return reported, reported
+        verified = self._judged("evaluate.py", folder / "evaluation", out_dir, tick, smoke) / "final_info.json"
+        try:
+            measured = final_info.read(verified, None, seeds)
+        except MetricsError as error:
+            raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
+        scores = final_info.overlay(reported, measured, self.template.manifest.primary)
+        keep(verified, out_dir / "verified.json")
+        return reported, scores
+
+    def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
+        """What is known about a correct build and whether this run shows it; nothing when the template has no known.py.
+
+        Raises:
+            TemplateFault: known.py failed.
+        """
+        if not self.template.manifest.has_known:
+            return ()
+        try:
+            out_dir = self._judged("known.py", folder, run_dir, tick, smoke=False)
+            return CLAIMS.validate_json((out_dir / "known.json").read_bytes())
+        except (MetricsError, OSError, ValidationError) as error:
+            raise TemplateFault(f"known.py of {self.template.name} gave no claims: {error}") from error
+
+    def _judged(self, script: str, folder: Path, run_dir: Path, tick: Tick, smoke: bool) -> Path:
+        """Run a script of the pinned template on what a run saved; gives the folder that it wrote into.
+
+        Raises:
+            MetricsError: the script refuses what the run saved, or could not cope with it.
+            StudyPaused: the script's job was lost.
+            TemplateFault: the pinned template is not as it was, or the script could not be started.
+        """
+        self._refuse_changed(script)
+        argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
+        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
+        job, result = self._finish(job, tick)
+        if result.ending == "lost":
+            raise StudyPaused(f"the job of {script} was lost: {result.message}")
+        if result.ending != "exited" or result.code != 0:
+            refused = result.ending == "exited" and result.code == UNACCEPTABLE
+            how = "refuses" if refused else "failed on"
+            raise MetricsError(f"{script} {how} what the run saved: {_failure(job, result)[1]}")
+        return folder / "out"
+
+    @property
+    def machine(self) -> Machine:
+        """What a run that is launched now would find."""
+        return here(self.template, self.environment)
+
+    @property
+    def confinement(self) -> str:
+        """Name of the sandbox that the runs get, or "none"."""
+        return sandbox.name() if self.sandboxed else "none"
+
+    def _refuse_changed(self, script: str) -> None:
+        """Raise TemplateFault if evaluators or what they measure on are not what they were when the study began."""
+        if digest_of(self.pinned) != self.pinned_digest:
+            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its {script} was not run")
+        if self.held_out_digest and self.environment.held_out_digest != self.held_out_digest:
+            where = self.environment.held_out
+            raise TemplateFault(f"{where} is not as it was when the study began; {script} was not run")
+
+    def _job(
+        self,
+        argv: list[str],
+        code: Path,
+        folder: Path,
+        out_dir: Path,
+        timeout: float,
+        smoke: bool = False,
+        judged: Path | None = None,
+    ) -> Job:
+        """A job of this template; one that judges what a run saved in `judged` is given the held-out data too."""
+        spec, environment = self.template.manifest.run, self.environment
+        given = {ASSETS: environment.assets, HELD_OUT: environment.held_out if judged else ""}
+        given = {variable: folder for variable, folder in given.items() if folder}
+        return Job(
+            folder=str(folder),
+            command=argv,
+            cwd=str(code),
+            out_dir=str(out_dir),
+            env=_variables(self.template, self.seeds, smoke) | given,
+            timeout=timeout,
+            memory=spec.memory_bytes,
+            network=spec.network,
+            gpus=spec.gpus,
+            sandbox=self.confinement != "none",
+            hidden=self.hidden,
+            readable=(*([str(judged)] if judged else []), *given.values(), *environment.readable),
+        )
+
+    def _finish(self, job: Job, tick: Tick) -> tuple[Job, JobResult]:
+        """Run a job to its end; if the user stops us meanwhile, the job ends too."""
+        handle = self.executor.submit(job)
+        seconds = 0.0
+        try:
+            while (result := handle.wait(TICK)) is None:
+                seconds += TICK
+                tick(seconds, text.last_line(tail(job.log, 4096)))
+        except KeyboardInterrupt:
+            handle.cancel()
+            while handle.wait(TICK) is None:
+                pass
+            raise
+        if result.ending == "cancelled":
+            raise StudyPaused("the job was cancelled from outside")
+        if result.ending == "cannot-start":
+            raise TemplateFault(f"{result.message}; see [run] in template.toml")
+        return job, result
+
+
+def here(template: Template, environment: Environment) -> Machine:
+    """The machine that a run of this template would find here, its packages included."""
+    described = machine.describe(_variables(template), gpus=template.manifest.run.gpus > 0)
+    return Machine(**described, packages=machine.packages(environment.python))
+
+
+def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = False) -> dict[str, str]:
+    """The environment variables that every job of a template gets."""
+    spec = template.manifest.run
+    ours = {
+        "HARNESS_SEEDS": ",".join(map(str, seeds or spec.seeds)),
+        **({"HARNESS_SMOKE": "1"} if smoke else {}),
+        **({} if spec.gpus else {"CUDA_VISIBLE_DEVICES": ""}),  # so that values do not depend on the sandbox
+        **process.thread_limits(),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "Agg",
+    }
+    return clean_environment(ours)
+
+
+def keep(source: Path, target: Path) -> None:
+    """Copy a file to a place where an experiment may have left something else: a link, a folder."""
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    shutil.copy(source, target)
+
+
+def tail(path: Path, size: int = TAIL) -> str:
+    """The end of a file as text; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
+    end = text.failure(tail(job.log), job.cwd)
+    if result.ending == "timeout":
+        return "timeout", f"stopped after the time limit of {job.timeout:g} s. The log ends with:\n{end}"
+    if result.ending == "memory":
+        return (
+            "memory",
+            f"stopped at {result.peak_memory / 2**20:,.0f} MiB, the limit is {job.memory / 2**20:,.0f} MiB.\n{end}",
+        )
+    if result.ending == "lost":
+        return "lost", result.message
+    code = result.code or 0
+    passed_on = job.sandbox and 128 < code <= 192  # bubblewrap tells of a signal as 128 + its number
+    signal = code - 128 if passed_on else -code
+    how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
+    return "crashed", f"{how}\n{end}"

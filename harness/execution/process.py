@@ -1,0 +1,249 @@
+"""Child processes: the only module that imports subprocess. Standard library and psutil only.
+
+A child is always started in a session of its own, without the parent's secrets, and ends with its whole tree.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+"""What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
+PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
+KERNEL_SETTINGS = (
+    *("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE", "NVIDIA_TF32_OVERRIDE"),
+    *("NPY_DISABLE_CPU_FEATURES", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
+)
+"""Variables by which a user chooses the kernels of numerical libraries; passed on, and part of what a machine is."""
+
+FOR_DOWNLOADS = ("HOME", "PIP_", "HF_", "XDG_", "SSL_", "REQUESTS_", "NO_PROXY", "HTTP_", "HTTPS_", "ALL_PROXY")
+"""Beginnings of what pip and other downloads need besides, in capitals or not."""
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Completed:
+    code: int
+    out: str
+    err: str
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for generated code: the few variables it needs and `extra`, nothing else."""
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k in PASSED_ON or k in KERNEL_SETTINGS or (k.startswith(PASSED_ON_PREFIXES) and not _secret(k))
+    }
+    return {**kept, **(extra or {})}
+
+
+def network_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for fetching packages and models: also the user's settings for that, but no key."""
+    mine = {k: v for k, v in os.environ.items() if k.upper().startswith(FOR_DOWNLOADS) and not _secret(k)}
+    return clean_environment({**mine, **extra})
+
+
+@contextmanager
+def bare_environment() -> Iterator[None]:
+    """For a moment, this process has only the environment that it would give to generated code."""
+    kept = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(clean_environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def secrets() -> list[str]:
+    """Values in this process's environment that look like credentials, longest first."""
+    return sorted({v for k, v in os.environ.items() if _secret(k) and len(v) >= 8}, key=len, reverse=True)
+
+
+def redacted(text: str) -> str:
+    """The text without anything in it that looks like one of our keys."""
+    for secret in secrets():
+        text = text.replace(secret, "[redacted]")
+    return text
+
+
+def _secret(name: str) -> bool:
+    return any(mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "JWT"))
+
+
+def hide_own_memory() -> None:
+    """Make this process's environment and memory unreadable to its own user's other processes (Linux)."""
+    _prctl(PR_SET_DUMPABLE, 0)
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) -> Completed:
+    """Run a helper program to its end.
+
+    Raises:
+        OSError: the program does not exist or cannot be started.
+        TimeoutError: it took longer than `timeout` seconds; it has been killed.
+    """
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired as late:
+        raise TimeoutError(f"{argv[0]} took longer than {timeout:g} s") from late
+    return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def thread_limits() -> dict[str, str]:
+    """Variables that keep numerical libraries to the processors that there are, or to the user's OMP_NUM_THREADS.
+
+    Fewer than the machine's, in a container or under taskset. On a busy machine threads that spin while they wait for
+    each other take ten times as long, so they soon stop spinning.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" sets nested parallelism too
+    cores = min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
+    libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**dict.fromkeys(libraries, str(cores)), "GOMP_SPINCOUNT": "10000"}
+
+
+def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> int:
+    """Run a program to its end and hand on each line that it prints; gives its exit code.
+
+    Raises:
+        OSError: the program does not exist or cannot be started.
+    """
+    child = Child(argv, cwd=cwd, env=env, piped=True, bound=True)
+    assert child.output is not None
+    try:
+        for line in child.output:
+            say(line.decode(errors="replace").rstrip())
+        while (code := child.wait(60.0)) is None:
+            pass
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+    return code
+
+
+class Child:
+    """A started process, in a session of its own."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], piped: bool, bound: bool) -> None:
+        """Start `argv`. `piped` gives stdout and stderr as one stream in `output`; `bound` makes it die with us.
+
+        Raises:
+            OSError: the program does not exist or cannot be started.
+        """
+        self._popen = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if piped else subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()) if bound else None,
+        )
+        self.output = self._popen.stdout
+        self.pid = self._popen.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code, or None if the process is still alive after `seconds`."""
+        if self._popen.poll() is None and hasattr(os, "pidfd_open"):
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                select.select([descriptor], [], [], seconds)
+            finally:
+                os.close(descriptor)
+            return self._popen.poll()
+        try:
+            return self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def terminate(self) -> None:
+        """Ask the process to end, if it has not ended yet."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphaned descendant, so that none of them gets out of sight (Linux)."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def descendants() -> list[psutil.Process]:
+    """All living descendants of this process, whatever sessions they made for themselves."""
+    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def descendants_memory() -> int:
+    """Resident bytes of all descendants, shared pages counted once per process."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def kill_descendants() -> None:
+    """Kill every descendant, again and again until none is left: one may fork while we look."""
+    for _ in range(100):
+        try:
+            alive = descendants()
+        except psutil.Error:
+            continue
+        if not alive:
+            return
+        for process in alive:
+            _ignoring_gone(process.kill)
+        psutil.wait_procs(alive, timeout=1)
+
+
+def terminate(pid: int) -> None:
+    """Ask a process to end. One that is gone is no error."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+
+
+def _ignoring_gone(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except psutil.Error:
+        return
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def before_exec() -> None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died between fork and here
+            os._exit(1)
+
+    return before_exec
+
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc is not None:
+        _libc.prctl(option, value, 0, 0, 0)

@@ -1,0 +1,129 @@
+"""Run one job on this machine: `python -m harness.execution.runner JOB_FOLDER`.
+
+Standard library and psutil only, because it starts with every launch and must start fast.
+Executors do nothing but start this program somewhere. It survives the controller: whoever comes back reads
+`result.json`, or finds the lock free and no result, and knows that the job was lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from harness.execution import lock, machine, process, sandbox
+from harness.execution.job import Ending, Job, JobResult
+
+LOG_LIMIT = 64 * 2**20
+"""Bytes of output kept; what a process prints beyond them is read and thrown away."""
+SAMPLE_EVERY = 0.1
+
+
+class Cancelled(Exception):
+    """Somebody sent SIGTERM."""
+
+
+class CannotStart(Exception):
+    """The command does not exist or cannot be executed."""
+
+
+def main() -> None:
+    job = Job.load(Path(sys.argv[1]))
+    with lock.held(job.lock) as ours:
+        if ours:  # else another runner has this job
+            run(job).save(job)
+
+
+def run(job: Job) -> JobResult:
+    """Start the job's command, watch it to its end, leave no process of it behind."""
+    process.adopt_orphans()
+    signal.signal(signal.SIGTERM, _on_terminate)
+    started = time.monotonic()
+    watch = Watch(job, started)
+    code: int | None = None
+    ending: Ending
+    message = ""
+    try:
+        ending, code = watch.until_end(_started(job))
+    except CannotStart as error:
+        ending, message = "cannot-start", str(error)
+    except OSError as error:  # a full disk, most likely: not the experiment's fault, nor the template's
+        ending, message = "lost", f"what it printed could not be kept: {error}"
+    except Cancelled:
+        ending = "cancelled"
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        process.kill_descendants()
+    where = machine.describe(job.env, gpus=job.gpus > 0)
+    return JobResult(ending, code, time.monotonic() - started, watch.peak, message, where)
+
+
+def _started(job: Job) -> process.Child:
+    argv, env = sandbox.wrap(job), sandbox.environment(job)
+    try:
+        return process.Child(argv, cwd=Path(job.cwd), env=env, piped=True, bound=True)
+    except OSError as error:
+        raise CannotStart(f"cannot start {job.command[0]}: {error}") from error
+
+
+def _on_terminate(*_: object) -> None:
+    raise Cancelled
+
+
+class Watch:
+    """Copies the output to the log and holds the process to its limits."""
+
+    def __init__(self, job: Job, started: float) -> None:
+        self.job = job
+        self.peak = 0
+        self._deadline = started + job.timeout
+        self._written = 0
+        self._full = False
+        self._next_sample = started
+
+    def until_end(self, child: process.Child) -> tuple[Ending, int | None]:
+        assert child.output is not None
+        with self.job.log.open("wb", buffering=0) as log:
+            while (code := child.wait(0)) is None:
+                if time.monotonic() > self._deadline:
+                    return "timeout", None
+                if self._memory() > self.job.memory:
+                    return "memory", None
+                self._copy(child.output, log, wait=SAMPLE_EVERY)
+            process.kill_descendants()
+            while self._copy(child.output, log, wait=0):
+                pass
+        return "exited", code
+
+    def _copy(self, output: IO[bytes], log: IO[bytes], wait: float) -> bool:
+        """Move what there is of output to the log; False when there was none."""
+        if not select.select([output], [], [], wait)[0]:
+            return False
+        chunk = os.read(output.fileno(), 65536)
+        if not chunk:
+            time.sleep(wait / 10)  # closed by the process, which lives on
+            return False
+        room = LOG_LIMIT - self._written
+        log.write(chunk[:room])
+        self._written += len(chunk[:room])
+        if len(chunk) > room and not self._full:
+            self._full = True
+            log.write(b"\n[the log ends here: the run printed more than 64 MiB]\n")
+        return True
+
+    def _memory(self) -> int:
+        now = time.monotonic()
+        if now < self._next_sample:
+            return 0
+        self._next_sample = now + SAMPLE_EVERY
+        memory = process.descendants_memory()
+        self.peak = max(self.peak, memory)
+        return memory
+
+
+if __name__ == "__main__":
+    main()

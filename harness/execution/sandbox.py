@@ -1,0 +1,99 @@
+"""What generated code may see and touch, enforced by bubblewrap where it works. Standard library only.
+
+Inside: the system and Python read-only, the study read-only, the run's own output folder writable, an empty home and
+/tmp, no other process in sight, no network, no capability (root would keep them all, and with them undo the rest).
+Not inside: the project, other studies, `.harness`, the user's home, most of /etc, keys.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+from harness.execution import process
+from harness.execution.job import Job
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix", "/sys")
+SETTINGS = (
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "timezone", "fonts", "mime.types"),
+    *("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "ssl", "pki", "ca-certificates"),
+    *("OpenCL", "vulkan", "nvidia", "rocm"),
+)
+"""What programs need of /etc. The rest of it may hold passwords, host keys, tokens of services."""
+HOME_INSIDE = "/tmp/home"
+
+
+@cache
+def name() -> str:
+    """ "bubblewrap" where it is installed and works, else "none"."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "none"
+    try:
+        probe = process.run([program, "--ro-bind", "/", "/", "--proc", "/proc", "--unshare-all", "true"], timeout=10)
+    except (OSError, TimeoutError):
+        return "none"
+    return "bubblewrap" if probe.code == 0 else "none"
+
+
+def wrap(job: Job) -> list[str]:
+    """The job's command as it must be started to run inside the sandbox (or as it is, where there is none)."""
+    if not job.sandbox or name() == "none":
+        return job.command
+    argv = ["bwrap", "--die-with-parent", "--unshare-all", "--new-session", "--cap-drop", "ALL"]
+    argv += ["--share-net"] if job.network else []
+    for path in SYSTEM:
+        argv += ["--ro-bind-try", path, path]
+    argv += ["--tmpfs", "/etc"]
+    for setting in SETTINGS:
+        argv += ["--ro-bind-try", f"/etc/{setting}", f"/etc/{setting}"]
+    argv += ["--remount-ro", "/etc"]
+    if job.network:  # where names are resolved by systemd, resolv.conf is a link
+        resolver = str(Path("/etc/resolv.conf").resolve())
+        argv += ["--ro-bind-try", resolver, resolver]
+    argv += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    argv += ["--ro-bind-try", "/proc/sysrq-trigger", "/proc/sysrq-trigger"]
+    argv += ["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"]
+    for path in ("/dev/shm", "/tmp"):
+        argv += [*(["--size", str(job.memory)] if _knows_size() else []), "--tmpfs", path]
+    argv += ["--dir", HOME_INSIDE]
+    for path in job.hidden:
+        argv += ["--tmpfs", path]
+    for path in _interpreter_folders(job):
+        argv += ["--ro-bind", path, path]
+    for path in (job.cwd, *job.readable):
+        argv += ["--ro-bind", path, path]
+    private = Path(job.cwd) / ".harness"
+    if private.is_dir():
+        argv += ["--tmpfs", str(private)]
+    argv += ["--bind", job.out_dir, job.out_dir, "--chdir", job.cwd, "--"]
+    return argv + job.command
+
+
+@cache
+def _knows_size() -> bool:
+    """Whether this bubblewrap can limit a tmpfs (since 0.8); files in it are memory that no process is seen to use."""
+    return "--size" in process.run(["bwrap", "--help"], timeout=10).out
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The job's variables with a home and a temporary folder that are the job's own."""
+    if job.sandbox and name() != "none":
+        return {**job.env, "HOME": HOME_INSIDE, "TMPDIR": "/tmp"}
+    own = Path(job.folder) / "home"
+    own.mkdir(exist_ok=True)
+    return {**job.env, "HOME": str(own), "TMPDIR": str(own)}
+
+
+def _interpreter_folders(job: Job) -> list[str]:
+    """Folders of the Python that runs the job, wherever it was installed and whatever its venv is based on."""
+    python = Path(job.command[0])
+    found = {Path(sys.prefix), Path(sys.base_prefix)} if python == Path(sys.executable) else set()
+    if python.is_absolute():
+        found |= {python.parent.parent, python.resolve().parent.parent}
+    own = {folder for folder in found if (folder / "pyvenv.cfg").is_file() or any(folder.glob("lib*/python3*"))}
+    return sorted(
+        str(folder) for folder in own if not str(folder).startswith(("/usr/", "/bin")) and folder != Path("/usr")
+    )

@@ -1,0 +1,56 @@
+"""What is left of a budget, and why a study stops. Pure."""
+
+from __future__ import annotations
+
+from harness.records import Budget, Record
+from harness.state.history import History
+
+
+class Left(Record):
+    """What a study may still spend; None where there is no limit."""
+
+    runs: int
+    dollars: float | None
+    tokens: int | None
+    hours: float | None
+
+    def __str__(self) -> str:
+        parts = [f"{self.runs} run{'s' * (self.runs != 1)}"]
+        parts += [f"${self.dollars:.2f}"] if self.dollars is not None else []
+        parts += [f"{self.tokens:,} tokens"] if self.tokens is not None else []
+        parts += [f"{self.hours:.2f} h"] if self.hours is not None else []
+        return ", ".join(parts)
+
+
+def left(budget: Budget, history: History) -> Left:
+    return Left(
+        runs=max(0, budget.runs - history.spent_runs),
+        dollars=None if budget.dollars is None else max(0.0, budget.dollars - history.usage.dollars),
+        tokens=None if budget.tokens is None else max(0, budget.tokens - history.usage.tokens),
+        hours=None if budget.hours is None else max(0.0, budget.hours - history.seconds / 3600),
+    )
+
+
+def spent(budget: Budget, history: History) -> str:
+    """Why no further model call or launch may be made, or an empty string. Runs are not counted here."""
+    remaining = left(budget, history)
+    if remaining.dollars == 0:
+        return f"the budget of ${budget.dollars:g} is spent"
+    if remaining.tokens == 0:
+        return f"the budget of {budget.tokens:,} tokens is spent"
+    if remaining.hours == 0:
+        return f"the budget of {budget.hours:g} h is spent"
+    return ""
+
+
+def enough(budget: Budget, history: History) -> str:
+    """Why the agent is not asked for another run, or an empty string."""
+    if history.why_over:
+        return history.why_over
+    if left(budget, history).runs == 0:
+        return f"all {budget.runs} runs are used"
+    if history.turn and history.turn.status == "done":
+        return "the agent says that it is done"
+    if history.wasted >= budget.fixes:
+        return f"{history.wasted} turns in a row led to no launch"
+    return spent(budget, history)

@@ -1,0 +1,43 @@
+"""Finds the part that goes by a name: built in, else `package.module:Class`, else an installed entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module, metadata
+from typing import Any
+
+from harness.errors import UnknownName, UserError
+
+METHODS = {"agent": ("check", "edit", "close"), "executor": ("submit",), "strategy": ("base",)}
+"""What a plug-in must have."""
+
+
+def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
+    """The class for `name`.
+
+    Args:
+        what: the seam: "agent", "executor", "strategy"; entry points are looked up in the group `harness.<what>`.
+
+    Raises:
+        UnknownName: nothing answers to the name; lists what does.
+    """
+    if name in built_in:
+        return _load(what, built_in[name])
+    if ":" in name:
+        return _load(what, name)
+    plugged = {point.name: point.value for point in metadata.entry_points(group=f"harness.{what}")}
+    if name in plugged:
+        return _load(what, plugged[name])
+    raise UnknownName(what, name, [*built_in, *plugged])
+
+
+def _load(what: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except Exception as error:  # a plug-in may fail in any way while it is imported
+        raise UserError(f"cannot load the {what} {place}: {type(error).__name__}: {error}") from error
+    lacking = [name for name in METHODS[what] if not callable(getattr(found, name, None))]
+    if lacking:
+        raise UserError(f"{place} is no {what}: it has no method {lacking[0]}")
+    return found

@@ -1,0 +1,65 @@
+"""Best so far, run by run: how a study and its control got on with the same budget. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.results.final_info import mean
+from harness.state.history import History
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a study stood after a run; run 0 is the baseline."""
+
+    run: int
+    seconds: float
+    """Machine time of all attempts so far."""
+    best: float
+    """The best primary metric so far: mean over seeds, then over datasets."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A study beside its control, where both had spent the same."""
+
+    at: str
+    study: float
+    control: float
+
+    @property
+    def difference(self) -> float:
+        return self.study - self.control
+
+
+def curve(history: History) -> list[Point]:
+    """A point for the baseline and for every run number that was used up; none where no run gave a result."""
+    primary = next((c for run in history.measured for c in run.primary), None)
+    if primary is None:
+        return []
+    better = min if primary.goal == "min" else max
+    points = [Point(0, 0.0, mean(tuple(mean(scores[primary.metric]) for scores in history.begun.baseline.values())))]
+    for run in sorted(history.runs.values(), key=lambda run: run.number):
+        best, seconds = points[-1].best, points[-1].seconds + sum(a.seconds for a in run.attempts)
+        if run.measured and run.replicate_of is None:
+            best = better(best, mean(tuple(c.mean for c in run.primary)))
+        points.append(Point(run.number, seconds, best))
+    return points
+
+
+def differences(study: list[Point], control: list[Point]) -> list[Difference]:
+    """Both after as many runs, and after as much machine time, as the one that had less of it."""
+    runs = min(study[-1].run, control[-1].run)
+    seconds = min(study[-1].seconds, control[-1].seconds)
+    return [
+        Difference(f"after {runs} runs", _after_runs(study, runs), _after_runs(control, runs)),
+        Difference(f"after {seconds:.0f} s", _after_seconds(study, seconds), _after_seconds(control, seconds)),
+    ]
+
+
+def _after_runs(points: list[Point], runs: int) -> float:
+    return [p.best for p in points if p.run <= runs][-1]
+
+
+def _after_seconds(points: list[Point], seconds: float) -> float:
+    return [p.best for p in points if p.seconds <= seconds][-1]

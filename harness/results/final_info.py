@@ -1,0 +1,175 @@
+"""final_info.json, read with suspicion. Pure but for reading the file it is given.
+
+The format is that of AI-Scientist templates:
+`{dataset: {"means": {metric: x}, "stderrs": {metric: s}, "final_info_dict": {metric: [value per seed]}}}`.
+Only the values per seed are believed; means and standard errors are computed here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+import statistics
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MetricsError
+from harness.records import Scores
+from harness.text import printable
+
+TOLERANCE, USUAL, ROUNDING = 0.05, 1.5, 1e-12
+"""How far a reported mean may be off: relative to the verified one, as a multiple of the baseline's, and absolutely."""
+LARGEST = 1e75
+"""A metric beyond this is taken for what it is: a training that diverged."""
+EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
+SIZE_LIMIT = 16 * 2**20
+"""Bytes of final_info.json that are read at most."""
+
+
+def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
+    """Parse and check a final_info.json.
+
+    Args:
+        path: the file.
+        wanted: metrics that must be there in every dataset; None for all that the file has.
+        seeds: how many values each of them must have.
+
+    Returns:
+        dataset → metric → one float per seed, every metric of the file that is a number.
+
+    Raises:
+        MetricsError: missing file, wrong shape, missing metric, or a value that is not a finite number.
+    """
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise MetricsError(f"{path.name} is no ordinary file")
+        if found.st_size > SIZE_LIMIT:
+            raise MetricsError(f"{path.name} is larger than {SIZE_LIMIT >> 20} MiB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # names that are no text (lone surrogates) are refused
+    except FileNotFoundError as error:
+        raise MetricsError(f"the script ended without writing {path.parent.name}/{path.name}") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise MetricsError(f"{path.name} is not readable JSON: {error}") from error
+    if not isinstance(content, dict) or not content:
+        raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
+    _refuse_long_names(content)
+    return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
+
+
+def _refuse_long_names(content: dict[str, Any]) -> None:
+    bodies = [body["means"] for body in content.values() if isinstance(body, dict) and "means" in body]
+    metrics = [name for means in bodies if isinstance(means, dict) for name in means]
+    for name in (*content, *metrics):
+        if len(str(name)) > 100:
+            raise MetricsError(f"a dataset's or metric's name is longer than 100 characters: {printable(name[:40])} …")
+
+
+def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -> dict[str, tuple[float, ...]]:
+    if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
+        raise MetricsError(f'dataset {name!r} has no "means" object; expected {EXPECTED}')
+    per_seed = body.get("final_info_dict")
+    values = {m: per_seed[m] if isinstance(per_seed, dict) and m in per_seed else [v] for m, v in body["means"].items()}
+    wanted = list(values) if wanted is None else wanted
+    missing = sorted(set(wanted) - set(values))
+    if missing:
+        raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {_names(values)})")
+    checked = {str(m): _values(name, str(m), v) for m, v in values.items() if m in wanted or _is_numbers(v)}
+    for metric in wanted:
+        if len(checked[metric]) != seeds:
+            raise MetricsError(
+                f"metric {metric!r} of dataset {name!r} has {len(checked[metric])} value(s) in final_info_dict, "
+                f"expected one for each of the {seeds} seeds in HARNESS_SEEDS"
+            )
+    return checked
+
+
+def _names(values: Collection[str]) -> str:
+    """The first of some names, fit to be printed."""
+    shown = ", ".join(printable(str(name))[:60] for name in sorted(values)[:20])
+    return shown + (", …" if len(values) > 20 else "")
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_finite(v) for v in value)
+
+
+def _is_finite(value: Any) -> bool:
+    """A number small enough that its fourth power, the square of a variance, is one too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
+def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:
+    items = value if isinstance(value, list) else [value]
+    for position, item in enumerate(items):
+        if not _is_finite(item):
+            shown = json.dumps(item)[:40]
+            raise MetricsError(
+                f"metric {metric!r} of dataset {dataset!r}, value {position}: {shown} is no finite number"
+            )
+    return tuple(float(item) for item in items)
+
+
+def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
+    """The official scores: the evaluator's value wherever it gives one, else the reported one.
+
+    Raises:
+        MetricsError: the two name different datasets, or the evaluator does not give the primary metric.
+    """
+    for dataset in dict.fromkeys((*reported, *verified)):
+        if dataset not in verified:
+            raise MetricsError(f"evaluate.py does not measure the dataset {dataset!r} (it does: {_names(verified)})")
+        if dataset not in reported:
+            raise MetricsError(
+                f"evaluate.py measures {dataset!r}, which is not reported (there is: {_names(reported)})"
+            )
+        if primary not in verified[dataset]:
+            given = _names(verified[dataset])
+            raise MetricsError(f"evaluate.py does not give {primary!r} on {dataset!r} (it gives: {given})")
+    return {dataset: {**reported[dataset], **verified[dataset]} for dataset in reported}
+
+
+def mean(values: tuple[float, ...]) -> float:
+    return statistics.fmean(values)
+
+
+def deviation(values: tuple[float, ...]) -> float | None:
+    """Sample standard deviation (n − 1 in the denominator), None for one value."""
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def standard_error(values: tuple[float, ...]) -> float | None:
+    """Standard error of the mean, `std(ddof=1) / sqrt(n)`, None for one value."""
+    spread = deviation(values)
+    return None if spread is None else spread / math.sqrt(len(values))
+
+
+def disagreements(reported: Scores, verified: Scores, usual: tuple[Scores, Scores] = ({}, {})) -> list[str]:
+    """Metrics whose reported mean is off by more than TOLERANCE, as sentences.
+
+    An honest estimate is off too: now up and now down, or always in one way because it is made on other data. So a
+    difference counts only if it is also larger than the differences vary from seed to seed, and more than USUAL times
+    that of the unmodified template's own report.
+
+    Args:
+        usual: what the unmodified template reported, and what was verified.
+    """
+    found = []
+    for dataset, metrics in verified.items():
+        for metric, values in metrics.items():
+            claimed = reported.get(dataset, {}).get(metric)
+            if claimed is None:
+                continue
+            off = _differences(claimed, values)
+            by_design = mean(_differences(*(scores.get(dataset, {}).get(metric, ()) for scores in usual)) or (0.0,))
+            relative = TOLERANCE * max(abs(mean(claimed)), abs(mean(values)))
+            if abs(mean(off)) > max(relative, deviation(off) or 0.0, USUAL * abs(by_design), ROUNDING):
+                found.append(f"{metric} on {dataset}: reported {mean(claimed):.6g}, verified {mean(values):.6g}")
+    return found
+
+
+def _differences(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(a - b for a, b in zip(first, second, strict=False))

@@ -1,0 +1,370 @@
+"""A study's state as a fold over its journal. Pure.
+
+`stage` is what the study has to do next. It follows from the events alone, which is why resuming needs no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.records import Comparison, Machine, Usage
+from harness.results.compare import Verdict, confirmation, holm, looks_better, relative_gain, screening
+from harness.results.final_info import disagreements, mean
+from harness.state.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    ConfirmationAsked,
+    ConfirmationEnded,
+    EditChecked,
+    ModelCalled,
+    PlotsDrawn,
+    Recorded,
+    StudyResumed,
+    StudyStarted,
+    StudyStopped,
+    TurnEnded,
+    TurnStarted,
+)
+
+Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
+"""run → dataset → verdict of the primary metric and its corrected p value."""
+Stage = Literal["ask", "check", "launch", "record", "confirm", "plot", "over"]
+LOST_TRIES = 3
+"""How often a confirmation is launched whose job vanishes."""
+
+
+@dataclass
+class Run:
+    """One numbered run: its attempts so far and, once measured, how it compares."""
+
+    number: int
+    attempts: list[AttemptEnded] = field(default_factory=list)
+    replicate_of: int | None = None
+    digest: str = ""
+    """Of the code that the last attempt executed."""
+    recorded: Recorded | None = None
+    pooled: tuple[Comparison, ...] = ()
+    """All values of this code, once a replicate has added some."""
+    confirmed: ConfirmationEnded | None = None
+    """What it gave on fresh seeds, if it was run on them."""
+
+    @property
+    def measured(self) -> AttemptEnded | None:
+        """The attempt that gave the run its metrics."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].outcome == "ok" else None
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        return self.pooled or (self.recorded.comparisons if self.recorded else ())
+
+    @property
+    def primary(self) -> tuple[Comparison, ...]:
+        """The comparisons of the primary metric, one per dataset."""
+        return tuple(c for c in self.comparisons if c.primary)
+
+    @property
+    def promising_on(self) -> set[str]:
+        """Datasets on which it looks better; a repetition is no promise."""
+        return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
+
+    @property
+    def promising(self) -> bool:
+        return bool(self.promising_on)
+
+    @property
+    def gain(self) -> float:
+        """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
+        return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
+
+    @property
+    def promise(self) -> float:
+        """The gains on the datasets on which it looks better, together: elsewhere they are noise."""
+        return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
+
+    @property
+    def outcome(self) -> str:
+        if self.recorded and self.recorded.abandoned:
+            return "given up"
+        return self.attempts[-1].outcome if self.attempts else "unfinished"
+
+
+class History:
+    """Everything that is known of a study, folded from its events."""
+
+    def __init__(self, events: Iterable[AnyEvent]) -> None:
+        self.start: StudyStarted | None = None
+        self.stopped: StudyStopped | None = None
+        self.stopped_before: StudyStopped | None = None
+        """How the study had stopped before it was last taken up."""
+        self.turns: list[TurnEnded] = []
+        self.runs: dict[int, Run] = {}
+        self.news: list[AnyEvent] = []
+        """What happened since the agent was last asked: what the next prompt has to tell."""
+        self.stage: Stage = "ask"
+        self.turn: TurnEnded | None = None
+        """The last turn that ended."""
+        self.unfinished: TurnStarted | None = None
+        """A turn that began and has not ended."""
+        self.checked: EditChecked | None = None
+        self.edits: dict[int, str] = {}
+        """Turn → digest of the code that its edit led to."""
+        self.launched: AttemptLaunched | None = None
+        """The launch that the last turn led to."""
+        self.digests: dict[str, str] = {}
+        """Digest of executed code → what executed it, in words."""
+        self.confirming: ConfirmationAsked | None = None
+        self.confirmations: list[ConfirmationEnded] = []
+        """Every launch on fresh seeds, the baseline's (run 0) included."""
+        self.confirmations_asked = 0
+        self.seeds: set[int] = set()
+        """Every seed that anything of this study has run with."""
+        self._after_confirming: Stage = "ask"
+        self.plots: PlotsDrawn | None = None
+        self.usage = Usage()
+        self.calls = 0
+        self.calls_of_ended_turns = 0
+        """Model calls that count: those of a turn that was cut short are made again."""
+        self.seconds = 0.0
+        self.commit = ""
+        self.tree = ""
+        """Head of the study's branch, and the git tree that the worktree should hold."""
+        self.why_over = ""
+        """Why no further run is made; set when the agent is first asked for its notes."""
+        self.wasted = 0
+        """Turns in a row that led to no launch."""
+        self._last_at: float | None = None
+        for event in events:
+            self.add(event)
+
+    def add(self, event: AnyEvent) -> None:
+        """Fold one more event in."""
+        self._clock(event)
+        match event:
+            case StudyStarted():
+                self.start, self.commit, self.tree = event, event.commit, event.tree
+                self.seeds.update(event.seeds)
+                self.digests[event.digest] = "the baseline"
+                self.digests = {**event.earlier, **self.digests}
+            case StudyResumed():
+                self.stopped_before, self.stopped = self.stopped or self.stopped_before, None
+            case TurnStarted():
+                self.unfinished = event
+                self.calls = self.calls_of_ended_turns
+                self.why_over = event.why
+                self.stage = "ask"
+            case ModelCalled():
+                self.calls += 1
+                self.usage += event.usage
+            case TurnEnded():
+                self._turn_ended(event)
+            case EditChecked():
+                self.checked = event
+                self.edits[event.turn] = event.digest
+                self.stage = "record" if event.findings else "launch"
+                self.news.append(event)
+            case AttemptLaunched():
+                self.launched = event
+                run = self.runs.setdefault(event.run, Run(event.run))
+                run.replicate_of, run.digest = event.replicate_of, event.digest
+                self.seeds.update(event.seeds)
+                self.wasted = 0
+            case AttemptEnded():
+                self._attempt_ended(event)
+            case Recorded():
+                self._recorded(event)
+            case ConfirmationAsked():
+                self.confirming, self._after_confirming, self.stage = event, self.stage, "confirm"
+                self.confirmations_asked += 1
+                self.seeds.update(event.seeds)
+            case ConfirmationEnded():
+                self._confirmation_ended(event)
+            case PlotsDrawn():
+                self.plots = event
+                self.stage = "ask" if event.message and self.turn and self.turn.status == "edited" else "over"
+                self.news.append(event)
+            case StudyStopped():
+                self.stopped = event
+
+    def _turn_ended(self, event: TurnEnded) -> None:
+        self.turns.append(event)
+        self.turn, self.unfinished = event, None
+        self.calls_of_ended_turns = self.calls
+        self.launched = None
+        self.tree = event.tree
+        self.news = [event]
+        finishing = event.purpose == "finish"
+        if event.status in ("edited", "replicate"):
+            self.wasted += 1
+            self.stage = "record" if finishing else "check"
+        elif finishing and event.status != "rejected":
+            self.stage = "plot"
+        else:
+            self.wasted += event.status != "done"
+            self.stage = "ask"
+
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        run = self.runs[event.run]
+        run.attempts.append(event)
+        self.news.append(event)
+        if event.outcome == "lost" and len(run.attempts) < self.begun.budget.attempts:
+            self.launched, self.stage = None, "launch"  # nobody's fault: the same code again
+            return
+        self.stage = "record"
+        if event.outcome != "lost" and self.launched:
+            self.digests.setdefault(self.launched.digest, f"run {event.run}")
+
+    def _recorded(self, event: Recorded) -> None:
+        self.commit, self.tree = event.commit, event.tree
+        self.stage = "plot" if self.turn and self.turn.purpose == "finish" else "ask"
+        if event.run is not None:
+            self.runs[event.run].recorded = event
+            self.news.append(event)
+            if event.pooled:
+                self.runs[self.original(event.run)].pooled = event.pooled
+
+    def _confirmation_ended(self, event: ConfirmationEnded) -> None:
+        self.confirmations.append(event)
+        if self.may_try_again(event):
+            return
+        self.commit, self.tree = event.commit, event.tree
+        if event.run:
+            self.runs[event.run].confirmed = event
+            self.news.append(event)
+            self.confirming, self.stage = None, self._after_confirming
+
+    def confirmation_tries(self, run: int) -> int:
+        """How often that run, or the baseline, was launched on fresh seeds."""
+        return sum(event.run == run for event in self.confirmations)
+
+    def may_try_again(self, event: ConfirmationEnded) -> bool:
+        """Whether a launch on fresh seeds vanished, which is nobody's fault, and has not done so too often."""
+        return event.outcome == "lost" and self.confirmation_tries(event.run) < LOST_TRIES
+
+    def original(self, run: int) -> int:
+        """The run that a replicate repeats, itself no replicate; any other run is its own."""
+        while (earlier := self.runs[run].replicate_of) is not None:
+            run = earlier
+        return run
+
+    def fresh_seeds(self, n: int) -> tuple[int, ...]:
+        """`n` seeds that nothing of this study has run with."""
+        first = max(self.seeds) + 1
+        return tuple(range(first, first + n))
+
+    @property
+    def baseline_on_fresh_seeds(self) -> ConfirmationEnded | None:
+        """The baseline's last launch on fresh seeds, where there was one."""
+        return next((event for event in reversed(self.confirmations) if event.run == 0), None)
+
+    @property
+    def candidate(self) -> Run | None:
+        """The run that is to be confirmed next: the best of those that look better and have not been tried."""
+        left = [run for run in self.measured if run.promising and run.confirmed is None]
+        return max(left, key=lambda run: run.promise, default=None)
+
+    def _clock(self, event: AnyEvent) -> None:
+        if self._last_at is not None and not isinstance(event, StudyResumed):
+            self.seconds += max(0.0, event.at - self._last_at)
+        self._last_at = event.at
+
+    @property
+    def begun(self) -> StudyStarted:
+        assert self.start is not None, "a journal begins with study_started"
+        return self.start
+
+    @property
+    def finishing_turns(self) -> int:
+        """How often the agent has been asked for its notes and plots."""
+        return sum(t.purpose == "finish" for t in self.turns)
+
+    @property
+    def measured(self) -> list[Run]:
+        return [r for r in self.runs.values() if r.measured and r.recorded]
+
+    @property
+    def spent_runs(self) -> int:
+        """Run numbers that are used up: measured or given up."""
+        return sum(1 for r in self.runs.values() if r.recorded and (r.measured or r.recorded.abandoned))
+
+    @property
+    def just_measured(self) -> bool:
+        """The last thing that happened is that a run gave its result."""
+        return bool(self.news) and isinstance(self.news[-1], Recorded) and bool(self.news[-1].comparisons)
+
+    def next_attempt(self) -> tuple[int, int]:
+        """Number of the run and of the attempt that the next launch will be."""
+        run = self.spent_runs + 1
+        return run, len(self.runs[run].attempts) + 1 if run in self.runs else 1
+
+    def verdicts(self) -> Verdicts:
+        """What may be said of each run: what its fresh seeds say where it was confirmed, else what screening does."""
+        found = self.screened()
+        for number, of_run in self.confirmed().items():
+            found[number] |= of_run
+        return found
+
+    def screened(self) -> Verdicts:
+        """Verdicts on the study's own seeds; p values are corrected over all its runs and datasets."""
+        tried = [(run, c) for run in self.measured if run.replicate_of is None for c in run.primary]
+        found = _judged(tried, screening)
+        for run in self.measured:
+            if run.replicate_of is not None:
+                found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}
+        return found
+
+    def confirmed(self) -> Verdicts:
+        """Verdicts on fresh seeds, where a run looked better before (on all datasets, where the user had it confirmed
+        though it did not); corrected over everything that was confirmed."""
+        return _judged(
+            [
+                (run, c)
+                for run in self.measured
+                for c in (run.confirmed.comparisons if run.confirmed else ())
+                if c.primary and (not run.promising or c.dataset in run.promising_on)
+            ],
+            confirmation,
+        )
+
+    def words(self) -> dict[int, str]:
+        """run → one word: its verdict where that is the same over all datasets it changes, else "mixed"."""
+        found = {run: {word for word, _ in of_run.values()} for run, of_run in self.verdicts().items()}
+        changed = {run: words - {"unchanged"} or words for run, words in found.items()}
+        return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
+
+    def disagreements(self, run: Run) -> list[str]:
+        """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
+        if run.measured is None:
+            return []
+        usual = self.begun.baseline_reported, self.begun.baseline
+        return disagreements(run.measured.reported, run.measured.scores, usual)
+
+    def elsewhere(self) -> dict[str, Machine]:
+        """What was measured on another kind of machine than the baseline → where: "run 2", "run 2 on fresh seeds"."""
+        home = self.begun.baseline_machine
+        measured = [(f"run {run.number}", run.measured.machine) for run in self.measured if run.measured]
+        names = {0: "the baseline on fresh seeds"}
+        measured += [(names.get(e.run, f"run {e.run} on fresh seeds"), e.machine) for e in self.confirmations]
+        return {what: machine for what, machine in measured if home and machine and machine != home}
+
+    @property
+    def machine_seconds(self) -> float:
+        """How long all launches ran, failed ones and those on fresh seeds included."""
+        attempts = sum(a.seconds for run in self.runs.values() for a in run.attempts)
+        return attempts + sum(event.seconds for event in self.confirmations)
+
+    @property
+    def status(self) -> str:
+        return self.stopped.status if self.stopped else "running"
+
+
+def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
+    """A verdict for each comparison, given its p value corrected by Holm's method over all that could be a result."""
+    adjusted = iter(holm([c.p for _, c in compared if c.p is not None and not c.unchanged]))
+    found: Verdicts = {}
+    for run, c in compared:
+        p = next(adjusted) if c.p is not None and not c.unchanged else None
+        found.setdefault(run.number, {})[c.dataset] = (rule(c, p), p)
+    return found

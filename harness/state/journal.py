@@ -1,0 +1,112 @@
+"""The journal file: one event a line, appended and flushed to disk before anything builds on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from harness.errors import JournalCorrupt, UserError
+from harness.paths import StudyPaths
+from harness.state.events import EVENTS, AnyEvent
+from harness.state.history import History
+
+
+def read(path: Path) -> list[AnyEvent]:
+    """All events. A torn last line (no newline: the writer died in it) is passed over.
+
+    Raises:
+        JournalCorrupt: any other line cannot be read; the message names file and line.
+    """
+    *lines, _torn = path.read_bytes().split(b"\n")
+    try:
+        events = EVENTS.validate_json(b"[" + b",".join(lines) + b"]")
+    except ValidationError:
+        events = []
+    if len(events) == len(lines):
+        return events
+    return [_event(path, number, line) for number, line in enumerate(lines, 1)]  # slower, and names the line
+
+
+def _event(path: Path, number: int, line: bytes) -> AnyEvent:
+    try:
+        (event,) = EVENTS.validate_json(b"[" + line + b"]")
+        return event
+    except ValueError as error:  # of which pydantic's is one
+        what = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else "not one event"
+        raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
+
+
+def folded(path: Path) -> History:
+    """The state that a journal's events lead to; without any, of a study that was never begun.
+
+    Raises:
+        JournalCorrupt: see `read`; or the events do not follow from each other.
+    """
+    events = read(path)
+    try:
+        return History(events)
+    except (KeyError, AssertionError) as error:
+        raise JournalCorrupt(f"{path}: its events do not follow from each other; nothing was changed") from error
+
+
+def history(paths: StudyPaths) -> History:
+    """The state of a study.
+
+    Raises:
+        JournalCorrupt: see `folded`.
+        UserError: the controller died before the study had begun.
+    """
+    found = folded(paths.journal)
+    if found.start is None:
+        raise UserError(f"{paths.name} was never begun: {paths.journal} has no first event; delete {paths.root}")
+    return found
+
+
+class Journal:
+    """The journal of a study that this process works on; remembers what it read and wrote."""
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending. A torn last line is cut off, so that the next event starts a line of its own.
+
+        Raises:
+            JournalCorrupt: a whole line cannot be read; the file is left untouched.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self.events: list[AnyEvent] = read(path) if path.exists() else []
+        self._file = path.open("ab+", buffering=0)
+        self._file.seek(0)
+        whole = self._file.read().rfind(b"\n") + 1
+        self._file.truncate(whole)
+
+    def append(self, event: AnyEvent) -> None:
+        """Write an event and flush it to disk.
+
+        Raises:
+            OSError: it could not be written whole (the disk is full); the journal is as it was before.
+        """
+        line = event.model_dump_json().encode() + b"\n"
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(before)
+            raise
+        self.events.append(event)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

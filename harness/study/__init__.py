@@ -1,0 +1,1 @@
+"""One idea, start to finish. Read `loop.py` first. Writes the journal and the study's branch."""

@@ -1,0 +1,172 @@
+"""Runs of the unmodified template: to try it, to store its baseline, to have a baseline of this machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BaselineError, TemplateError
+from harness.execution import environment, launcher, lock
+from harness.execution.environment import Say
+from harness.execution.executors import Executor
+from harness.execution.launcher import Launcher, Tick, Trial
+from harness.paths import ProjectPaths
+from harness.records import Claim, Machine
+from harness.template import baseline as baselines
+from harness.template.baseline import Baseline
+from harness.template.folder import Template
+
+WAIT = 0.5
+"""Seconds between two looks at whether another process is done with measuring the same baseline."""
+
+
+class Unsuccessful(TemplateError):
+    """The unmodified experiment gave no result; `log` says more than one line can."""
+
+    def __init__(self, trial: Trial, template: Template) -> None:
+        super().__init__(f"the unmodified {template.name} failed ({trial.outcome})")
+        self.log = trial.message
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the unmodified template that gave its metrics."""
+
+    template: Template
+    """The copy that ran: the project's may have been edited meanwhile."""
+    trial: Trial
+    out_dir: Path
+    claims: tuple[Claim, ...] = ()
+    """What known.py knows of a correct build, and what this run shows."""
+
+    def save(self, folder: Path) -> list[str]:
+        """Store it as the template's baseline; gives the names of files that are too large to be kept."""
+        trial = self.trial
+        return baselines.save(
+            folder,
+            self.template,
+            self.out_dir,
+            scores=trial.scores,
+            reported=trial.reported,
+            seconds=trial.seconds,
+            machine=trial.machine,
+        )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how unmodified templates are run."""
+
+    project: ProjectPaths
+    executor: Executor
+    building: Say
+    """Called with each line that is printed while a template's environment is built."""
+    say: Say
+    """Called with what a user must know."""
+    tick: Tick
+    """Called while a job runs."""
+    sandboxed: bool = True
+
+    def smoke(self, template: Template) -> Trial:
+        """The tiny run. Raises Unsuccessful."""
+        with self._laid_out(template) as (launcher, code, scratch):
+            return _successful(launcher.smoke(code, scratch / "job", scratch / "job" / "out", self.tick), template)
+
+    @contextmanager
+    def run(self, template: Template) -> Iterator[Finished]:
+        """The whole run, on the template's seeds; its files are there for as long as the context lasts.
+
+        Raises:
+            Unsuccessful: it gave no metrics.
+            TemplateFault: the template's known.py failed.
+        """
+        with self._laid_out(template) as (launcher, code, scratch):
+            out_dir = scratch / "job" / "out"
+            trial = _successful(launcher.run(code, scratch / "job", out_dir, self.tick), template)
+            claims = launcher.known(out_dir, scratch / "known", self.tick)
+            yield Finished(Template(launcher.pinned), trial, out_dir, claims)
+
+    def baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
+        """The baseline that runs on this machine can be compared with to the last digit, and the folder of its run.
+
+        That is the stored one where it comes from the same kind of machine. Else the template is run here, once: what
+        it gives is kept in the project's runs/baselines/ for later studies.
+
+        Raises:
+            Unsuccessful: the template was to be run here and gave no metrics.
+        """
+        here = launcher.here(template, self._environment(template))
+        if stored.machine == here:
+            return stored, baselines.folder(self.project.baselines, template) / "run_0"
+        kept = self.project.baselines_of(here.digest)
+        kept.mkdir(parents=True, exist_ok=True)
+        with self._alone(kept / f"{template.name}.lock"):
+            try:
+                found = baselines.load(kept, template)
+            except BaselineError:
+                self.say(_why(template, stored, here))
+                found = self._measured(template, stored, kept)
+            else:
+                self.say(
+                    f"baseline: as measured on this machine on {time.strftime('%Y-%m-%d', time.gmtime(found.made_at))}"
+                )
+        return found, baselines.folder(kept, template) / "run_0"
+
+    def _measured(self, template: Template, stored: Baseline, kept: Path) -> Baseline:
+        with self.run(template) as finished:
+            finished.save(kept)
+            primary = template.manifest.primary
+            claims = (*finished.claims, *baselines.agreement(stored, finished.trial.scores, primary))
+        self.say(f"baseline: measured here in {finished.trial.seconds:.0f} s")
+        for claim in claims:
+            if not claim.holds:
+                self.say(f"FAIL  {claim.claim}: {claim.found} (expected {claim.expected})")
+        return baselines.load(kept, template)
+
+    @contextmanager
+    def _alone(self, path: Path) -> Iterator[None]:
+        """Wait until no other process measures the same baseline."""
+        told = False
+        while True:
+            with lock.held(path) as ours:
+                if ours:
+                    yield
+                    return
+            if not told:
+                self.say(f"process {lock.holder(path)} is measuring this baseline; waiting for it")
+                told = True
+            time.sleep(WAIT)
+
+    @contextmanager
+    def _laid_out(self, template: Template) -> Iterator[tuple[Launcher, Path, Path]]:
+        """A launcher, the template's code as a study has it, and a folder for whatever else comes up."""
+        with tempfile.TemporaryDirectory(prefix="harness-baseline-") as folder:
+            scratch = Path(folder)
+            code, pinned = scratch / "study", scratch / "template"
+            template.lay_out(code)
+            digest = template.pin(pinned)
+            ready = self._environment(template)
+            yield Launcher(template, self.executor, pinned, digest, ready, sandboxed=self.sandboxed), code, scratch
+
+    def _environment(self, template: Template) -> environment.Environment:
+        return environment.ready(template, self.project.environments, self.building)
+
+
+def _successful(trial: Trial, template: Template) -> Trial:
+    if trial.outcome != "ok":
+        raise Unsuccessful(trial, template)
+    return trial
+
+
+def _why(template: Template, stored: Baseline, here: Machine) -> str:
+    """Why the baseline is measured here, and how long that takes."""
+    difference = "unknown machine" if stored.machine is None else "; ".join(here.differences(stored.machine))
+    return (
+        f"baseline: the stored one of {template.name} comes from another kind of machine ({difference}). Running the "
+        f"unmodified template here, once: it took {stored.seconds:.0f} s there. Later studies on this machine reuse "
+        "it; --baseline stored does without."
+    )

@@ -1,0 +1,130 @@
+"""A template: a folder with an experiment that already runs, and what its template.toml says."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import TemplateError, UnknownName
+from harness.template.manifest import Manifest, one_line
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MANIFEST = "template.toml"
+
+
+class Template:
+    """A template folder that has been read and found sound."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read and check `folder`.
+
+        Raises:
+            TemplateError: what is wrong, in which table of template.toml.
+        """
+        self.folder = folder
+        self.manifest = _read_manifest(folder / MANIFEST)
+        about = self.manifest.template
+        if about.name != folder.name and folder.name != "template":
+            raise TemplateError(f"{folder / MANIFEST}: [template] name is {about.name!r}, the folder {folder.name!r}")
+        for name in (*about.editable, *about.protected, *about.held_out):
+            if not (folder / name).is_file():
+                raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
+        if (folder / "evaluate.py").is_file() and not self.manifest.has_evaluator:
+            raise TemplateError(
+                f"{folder / MANIFEST}: evaluate.py is not among the protected files, so it would never be run"
+            )
+        for name, path in self._included.items():
+            if not path.is_file():
+                raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
+
+    @property
+    def name(self) -> str:
+        return self.manifest.template.name
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Every file of a study of this template: name in the study → where it is now."""
+        about = self.manifest.template
+        own = {name: self.folder / name for name in (*about.editable, *about.protected)}
+        return {**own, **self._included}
+
+    @property
+    def _included(self) -> dict[str, Path]:
+        """Shared modules: name in the study → where it is. A pinned template has them beside its own files."""
+        named = {Path(name).name: self.folder / name for name in self.manifest.template.include}
+        return {name: path if path.is_file() else self.folder / name for name, path in named.items()}
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        return self.manifest.template.untouchable
+
+    @property
+    def held_out(self) -> dict[str, Path]:
+        """Files that evaluators alone are given: name → where it is."""
+        return {name: self.folder / name for name in self.manifest.template.held_out}
+
+    def command(self, python: str, out_dir: Path) -> list[str]:
+        """The run command with the interpreter and the output folder put in."""
+        first, *rest = (part.replace("{out_dir}", str(out_dir)) for part in self.manifest.run.command)
+        return [python if first == "python" else first, *rest]
+
+    def ideas(self) -> dict[str, Path]:
+        return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}
+
+    def lay_out(self, target: Path) -> None:
+        """Copy the files of a study into `target`: what the agent and the experiment see."""
+        for name, source in self.files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+
+    def pin(self, target: Path) -> str:
+        """Copy everything that evaluators need into `target`; returns the digest of the copy."""
+        shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("__pycache__", "recordings", "ideas"))
+        for name, path in self._included.items():
+            shutil.copy(path, target / name)
+        return digest_of(target)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Manifest.model_validate(content)
+    except FileNotFoundError as error:
+        raise TemplateError(f"{path.parent} has no {MANIFEST}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        raise TemplateError(f"{path}: {one_line(error)}") from error
+
+
+def digest_of(folder: Path) -> str:
+    """One digest for everything in a folder, names included; also for what Python would run from a `__pycache__`."""
+    sha = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        sha.update(f"{path.relative_to(folder).as_posix()}\0{digest_of_file(path)}\0".encode())
+    return sha.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load(templates: Path, name: str) -> Template:
+    """The template of that name under `templates`, or the one in a folder that `name` is the path of."""
+    if "/" in name and (Path(name) / MANIFEST).is_file():
+        return Template(Path(name).resolve())
+    known = sorted(p.parent.name for p in templates.glob(f"*/{MANIFEST}"))
+    if name not in known and (templates / name).is_dir() and name.isidentifier():
+        raise TemplateError(f"{templates / name} has no {MANIFEST}; README.md shows the smallest one")
+    if name not in known:
+        raise UnknownName("template", name, known)
+    return Template(templates / name)

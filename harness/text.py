@@ -1,0 +1,73 @@
+"""The part of a log that says what went wrong. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LIMIT = 4000
+"""Characters of a log that a prompt gets at most."""
+LINE = 2000
+"""Characters of one line that anybody gets to see."""
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PROGRESS = re.compile(r"(?<!\d)\d{1,3}%\|.*\||(?<!\d)\d{1,9}/\d{1,9} \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
+_WARNING = re.compile(r"^[^:]*:\d+: \w*Warning: |^\s*warnings\.warn\(")
+_FRAME = re.compile(r'^\s+File "([^"]+)", line \d+')
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def clean(text: str) -> list[str]:
+    """Lines of a log as a person would have seen them, without progress bars and warnings, none longer than LINE."""
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1][:LINE] for line in _ANSI.sub("", text).split("\n"))
+    return [
+        _CONTROL.sub("", line.rstrip()) for line in lines if not _PROGRESS.search(line) and not _WARNING.search(line)
+    ]
+
+
+def printable(text: str) -> str:
+    """Text with every control character but newline, tab and git's own colours made visible."""
+    return re.sub(r"(?!\x1b\[(?:1|3[126]|41)?m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    return next(
+        (line.strip() for line in reversed(_ANSI.sub("", text).replace("\r", "\n").split("\n")) if line.strip()), ""
+    )
+
+
+def first_sentence(reply: str) -> str:
+    """The first line of prose in what an agent said, without its edits; at most 200 characters."""
+    prose = re.sub(r"^```.*?^```|^<{5,9} SEARCH.*?^>{5,9} REPLACE", "", reply[:20_000], flags=re.DOTALL | re.MULTILINE)
+    return next((line.strip() for line in clean(prose) if " " in line.strip()), "")[:200]
+
+
+def failure(log: str, root: str) -> str:
+    """What to tell of a failed run: the last traceback, cut to the frames in `root`; else the end of the log."""
+    lines = clean(log)
+    starts = [i for i, line in enumerate(lines) if line.strip() == _TRACEBACK]
+    if starts:
+        lines = list(_own_frames(lines[starts[-1] :], root))
+    text = "\n".join(line for line in lines if line.strip())
+    return ("…" + text[-LIMIT:] if len(text) > LIMIT else text).replace(root.rstrip("/") + "/", "")
+
+
+def _own_frames(lines: list[str], root: str) -> Iterable[str]:
+    """Drop the frames of other people's code between ours and the error itself."""
+    inside, skipped = True, 0
+    for line in lines:
+        frame = _FRAME.match(line)
+        if frame:
+            inside = frame[1].startswith(root.rstrip("/") + "/") or not frame[1].startswith(("/", "<frozen"))
+            skipped += not inside
+        elif not line.startswith(" "):
+            if skipped:
+                yield f"  [{skipped} frame(s) of library code left out]"
+                skipped = 0
+            inside = True
+        if inside:
+            if skipped and frame:
+                yield f"  [{skipped} frame(s) of library code left out]"
+                skipped = 0
+            yield line
