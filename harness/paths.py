@@ -116,5 +116,9 @@ class StudyPaths:
     def plots(self) -> Path:
         return self.root / "plots"
 
+    def failed_output(self, run: int, attempt: int) -> Path:
+        """What a failed attempt saved."""
+        return self.job(f"run_{run}-attempt_{attempt}") / "out"
+
     def job(self, name: str) -> Path:
         return self.private / "jobs" / name

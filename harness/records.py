@@ -86,7 +86,7 @@ class Usage(Record):
         return self.tokens_in + self.tokens_out
 
 
-class Engine(Record):
+class PricedModel(Record):
     """The model that an agent will use, and what it costs."""
 
     model: str = ""

@@ -30,6 +30,7 @@ from harness.paths import StudyPaths
 from harness.state.events import AnyEvent, AttemptEnded, AttemptLaunched, EditChecked, StudyStopped, TurnEnded
 from harness.state.history import History
 from harness.state.journal import read
+from harness.state.verdicts import judge
 
 DATA = Path(__file__).parent / "data"
 DONE = "ALL_COMPLETED"
@@ -136,7 +137,7 @@ class Study:
     @property
     def verdicts(self) -> dict[int, str]:
         """run → what is said of its primary metric."""
-        return {run: words["numbers"][0] for run, words in self.history.verdicts().items()}
+        return {run: words["numbers"][0] for run, words in judge(self.history).items()}
 
     def prompt(self, turn: int) -> str:
         """What the harness told the agent."""

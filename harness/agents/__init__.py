@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.paths import StudyPaths
-from harness.records import Call, Engine, Purpose, Reply
+from harness.records import Call, PricedModel, Purpose, Reply
 from harness.state.history import History
 from harness.template.folder import Template
 from harness.workspace import Workspace
@@ -47,7 +47,7 @@ class Agent(Protocol):
     """Made with a `Setup`; may keep a process or a conversation until `close`."""
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> Engine:
+    def check(model: str | None, template: Template, priced: bool) -> PricedModel:
         """Refuse, before anything is written, what this agent cannot do; the model that it will use.
 
         Args:

@@ -18,7 +18,7 @@ from harness import models
 from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
 from harness.execution.process import bare_environment
-from harness.records import Call, Engine, Reply, write_json
+from harness.records import Call, PricedModel, Reply, write_json
 from harness.template.folder import Template
 from harness.workspace import Workspace
 
@@ -47,7 +47,7 @@ class AiderAgent:
         self._worker: Worker | None = None
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> Engine:  # noqa: ARG004
+    def check(model: str | None, template: Template, priced: bool) -> PricedModel:  # noqa: ARG004
         """The model asked for, or that of a key in the environment."""
         chosen = models.choose(model)
         models.check(chosen)
@@ -55,7 +55,7 @@ class AiderAgent:
             answer = worker.receive(OPENING)
         if answer["refusal"]:
             raise UserError(answer["refusal"])
-        return Engine(model=chosen, prices=answer["prices"])
+        return PricedModel(model=chosen, prices=answer["prices"])
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         setup = self._setup

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.agents import Instruction, Setup
 from harness.errors import TemplateError, UserError
-from harness.records import Engine, Reply
+from harness.records import PricedModel, Reply
 from harness.results.final_info import mean
 from harness.state.history import History
 from harness.template.folder import Template
@@ -33,7 +33,7 @@ class TunerAgent:
         del setup  # nothing to set up: no model, no process, no conversation
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> Engine:  # noqa: ARG004
+    def check(model: str | None, template: Template, priced: bool) -> PricedModel:  # noqa: ARG004
         """No model, but constants to set."""
         if model:
             raise UserError(f"the tuner calls no model; leave out --model {model}")
@@ -41,7 +41,7 @@ class TunerAgent:
         if not space:
             raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
         constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
-        return Engine()
+        return PricedModel()
 
     def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
         if instruction.purpose == "finish":

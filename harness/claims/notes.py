@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.claims.check import Known, unsupported
 from harness.records import Comparison, Finding
 from harness.state.history import History, Run
+from harness.state.verdicts import judge
 
 NAMES = ("notes.md", "notes.txt")
 SIZE_LIMIT = 2**20
@@ -32,7 +33,7 @@ def recorded(history: History) -> Known:
     measured = {run.number: run.measured.scores for run in history.measured if run.measured}
     return Known(
         scores={0: history.begun.baseline, **measured},
-        verdicts={run: {d: word for d, (word, _) in of_run.items()} for run, of_run in history.verdicts().items()},
+        verdicts={run: {d: word for d, (word, _) in of_run.items()} for run, of_run in judge(history).items()},
         primary=next((c.metric for c in compared if c.primary), ""),
         goals={c.metric: c.goal for c in compared},
         others={metric: frozenset(values) for metric, values in others.items()},

@@ -10,6 +10,7 @@ from harness.records import Comparison
 from harness.report.curves import curve
 from harness.state.history import History
 from harness.state.journal import history as read_history
+from harness.state.verdicts import judge_confirmed, screen
 
 ROOM = 130
 """Columns that the table needs; cut-off numbers would be worse than none."""
@@ -29,7 +30,7 @@ def print_comparison(paths: StudyPaths, history: History, every: bool) -> None:
         _print_blocks(rows)
     for sentence in words.disagreements(history):
         print_line((sentence, "bold red"))
-    tried = sum(p is not None for of_run in history.screened().values() for _, p in of_run.values())
+    tried = sum(p is not None for of_run in screen(history).values() for _, p in of_run.values())
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
         print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
@@ -69,7 +70,7 @@ def control_of(paths: StudyPaths) -> History | None:
 def _rows(history: History, every: bool) -> list[tuple[str, ...]]:
     """One row per run and metric, in the order of HEADS."""
     rows: list[tuple[str, ...]] = []
-    verdicts, fresh = history.screened(), history.confirmed()
+    verdicts, fresh = screen(history), judge_confirmed(history)
     several = len(history.begun.baseline) > 1
     for run in history.runs.values():
         name = str(run.number)

@@ -48,7 +48,7 @@ class LiveWatcher:
         self._console.print(Text(f"  {words.plain(text)}", style="dim"), soft_wrap=True)
 
     def _left(self, history: History) -> str:
-        return str(budget.left(history.begun.budget, history))
+        return str(budget.left(history))
 
     def _show(self, text: str) -> None:
         if self._live:

@@ -99,9 +99,10 @@ def _costs(name: str, histories: list[History]) -> dict[str, Any]:
 
 def _summary(paths: StudyPaths, history: History) -> dict[str, Any]:
     from harness.execution import lock
+    from harness.state.verdicts import in_one_word
 
     begun = history.begun
-    words = history.words().values()
+    words = in_one_word(history).values()
     best = next((word for word in BEST_FIRST if word in words), "–")
     return {
         "study": paths.name,
@@ -149,7 +150,7 @@ def show(study: StudyName, as_json: Json = False) -> None:
         "sandbox": sandbox,
         "baseline": f"measured on {begun.baseline_machine or 'a machine that is not known'}",
         "spent": f"{words.duration(state.seconds)}, {state.usage.tokens:,} tokens, ${state.usage.dollars:.4f}",
-        "left": str(budget.left(begun.budget, state)),
+        "left": str(budget.left(state)),
         "notes": str(paths.root / "notes.md"),
         "logs": str(paths.private / "jobs"),
         "prompts": str(paths.private / "prompts"),
@@ -253,7 +254,9 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
 
 
 def _run_json(history: History, run: Run) -> dict[str, Any]:
-    verdicts = history.verdicts().get(run.number, {})
+    from harness.state.verdicts import disagreements, judge
+
+    verdicts = judge(history).get(run.number, {})
     return {
         "run": run.number,
         "outcome": run.outcome,
@@ -263,6 +266,6 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "verdicts": {dataset: {"verdict": word, "p_corrected": p} for dataset, (word, p) in verdicts.items()},
         "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
         "machine": run.measured.machine.model_dump(mode="json") if run.measured and run.measured.machine else None,
-        "reported_differs": history.disagreements(run),
+        "reported_differs": disagreements(history, run),
         "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
     }

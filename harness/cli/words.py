@@ -8,6 +8,7 @@ from collections import Counter
 from harness.prompts import number
 from harness.records import Comparison
 from harness.report.curves import Point, differences
+from harness.state import verdicts
 from harness.state.events import (
     AnyEvent,
     AttemptEnded,
@@ -117,17 +118,17 @@ def _confirmation(event: ConfirmationEnded, history: History) -> tuple[str, str]
 
 def _judged(what: str, run: int, comparisons: tuple[Comparison, ...], history: History) -> tuple[str, str]:
     """The primary metric on every dataset with its verdict; of several datasets, those without news are counted."""
-    verdicts = {dataset: word for dataset, (word, _) in history.verdicts().get(run, {}).items()}
-    primary = [c for c in comparisons if c.primary and c.dataset in verdicts]
-    told = [c for c in primary if len(primary) == 1 or verdicts[c.dataset] not in ("inconclusive", "unchanged")]
+    words = {dataset: word for dataset, (word, _) in verdicts.judge(history).get(run, {}).items()}
+    primary = [c for c in comparisons if c.primary and c.dataset in words]
+    told = [c for c in primary if len(primary) == 1 or words[c.dataset] not in ("inconclusive", "unchanged")]
     parts = [
         f"{c.metric}{f' on {plain(c.dataset)}' if len(primary) > 1 else ''} {number(c.mean)}, "
-        f"baseline {number(c.baseline_mean)}: {verdicts[c.dataset]}"
+        f"baseline {number(c.baseline_mean)}: {words[c.dataset]}"
         for c in told
     ]
-    others = Counter(verdicts[c.dataset] for c in primary if c not in told)
+    others = Counter(words[c.dataset] for c in primary if c not in told)
     parts += [f"{count} dataset{'s' if count > 1 else ''} {word}" for word, count in others.items()]
-    return f"  {what}: {'; '.join(parts)}", VERDICT_STYLE.get(history.words()[run], PLAIN)
+    return f"  {what}: {'; '.join(parts)}", VERDICT_STYLE.get(verdicts.in_one_word(history)[run], PLAIN)
 
 
 def disagreements(history: History) -> list[str]:
@@ -135,7 +136,7 @@ def disagreements(history: History) -> list[str]:
     return [
         f"run {run.number}: reported and verified differ: {plain(sentence)}"
         for run in history.measured
-        for sentence in history.disagreements(run)
+        for sentence in verdicts.disagreements(history, run)
     ]
 
 

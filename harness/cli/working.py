@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.paths import ProjectPaths, StudyPaths
     from harness.records import Budget, Idea
     from harness.state.events import StudyStopped
-    from harness.study.create import Means
+    from harness.study.spec import ExecutionOptions
     from harness.template.folder import Template
 
 Model = Annotated[str | None, typer.Option(help="litellm name, replay:FILE or manual[:FOLDER].")]
@@ -77,7 +77,9 @@ def run(
     from harness.execution.executors import BUILT_IN
     from harness.planning import strategies
     from harness.plugins import find
-    from harness.study.create import Means, Order, agent_class, begin, check_name
+    from harness.study.create import check_name, create
+    from harness.study.open import agent_class
+    from harness.study.spec import ExecutionOptions, StudySpec
     from harness.template import baseline
     from harness.template import folder as templates
     from harness.template.ideas import read_idea
@@ -104,7 +106,7 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
-    engine = worker.check(model, chosen, priced=budget.dollars is not None)
+    priced = worker.check(model, chosen, priced=budget.dollars is not None)
     if control:
         agent_class(control).check(None, chosen, priced=False)
         if name and (here.runs / f"{name}-control").exists():
@@ -113,18 +115,18 @@ def run(
     if baseline_from == "here":
         with bench(here, runs_on(), sandbox) as place:
             stored, run_0 = place.baseline(chosen, stored)
-    orders = [
-        Order(chosen, stored, run_0, one, budget, agent, engine, strategy, check_name(name), start, control)
+    specs = [
+        StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, check_name(name), start, control)
         for one in ideas
     ]
 
     def studies() -> Iterator[StudyPaths]:
         """Each study, begun when the one before it is over."""
-        for order in orders:
-            yield from _with_control(here, begin(here, order, _say))
+        for spec in specs:
+            yield from _with_control(here, create(here, spec, _say))
 
-    means = Means(executor, sandbox, model_timeout, model_retries)
-    raise typer.Exit(_work_all(here, studies(), means, as_json))
+    options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(_work_all(here, studies(), options, as_json))
 
 
 @app.command()
@@ -137,13 +139,14 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a study that was paused, interrupted or killed. A finished run is never repeated."""
-    from harness.study.create import Means, may_resume
+    from harness.study.open import may_resume
+    from harness.study.spec import ExecutionOptions
 
     here = project()
     paths = here.study(study)
     may_resume(paths)
-    means = Means(executor, sandbox, model_timeout, model_retries)
-    raise typer.Exit(_work_all(here, _with_control(here, paths), means, as_json))
+    options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(_work_all(here, _with_control(here, paths), options, as_json))
 
 
 @app.command(name="confirm")
@@ -156,19 +159,24 @@ def confirm_run(
 ) -> None:
     """Measure a run of a study again, on seeds that nothing in the study has seen. Only that makes it "better"."""
     from harness.cli.live import LiveWatcher
+    from harness.planning import confirming
+    from harness.planning.next_step import is_under_way
     from harness.state.journal import history
-    from harness.study import confirm
-    from harness.study.create import Means, opened
+    from harness.state.verdicts import judge
+    from harness.study import loop
+    from harness.study.open import open_study
+    from harness.study.spec import ExecutionOptions
 
     here = project()
     paths = here.study(study)
-    confirm.chosen(history(paths), run)
+    found = history(paths)
+    confirming.choose(found, run, is_under_way(found))
     with (
         LiveWatcher(console(stderr=as_json)) as watcher,
-        opened(here, paths, Means(executor, sandbox), watcher) as opened_study,
+        open_study(here, paths, ExecutionOptions(executor, sandbox), watcher) as opened_study,
     ):
-        chosen = confirm.now(opened_study, run)
-        verdicts = opened_study.history.verdicts()[chosen]
+        chosen = loop.confirm(opened_study, run)
+        verdicts = judge(opened_study.history)[chosen]
     if as_json:
         print_json({"study": paths.name, "run": chosen, "verdicts": {d: word for d, (word, _) in verdicts.items()}})
 
@@ -182,10 +190,12 @@ def replay(
     """Perform a recorded study again, without a key, and show any difference in edits or metrics."""
     from harness.errors import UserError
     from harness.models import REPLAY
-    from harness.records import Engine
+    from harness.records import PricedModel
     from harness.report.replays import differences
     from harness.state.journal import history
-    from harness.study.create import Means, agent_class, begin, order_of
+    from harness.study.create import create
+    from harness.study.open import agent_class
+    from harness.study.spec import ExecutionOptions, spec_of
 
     here = project()
     original = here.study(study)
@@ -194,15 +204,15 @@ def replay(
         raise UserError(
             f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
         )
-    order = order_of(original)
-    model = f"{REPLAY}{original.recording}" if order.engine.model else None
-    agent_class(order.agent).check(model, order.template, priced=False)
+    spec = spec_of(original)
+    model = f"{REPLAY}{original.recording}" if spec.model.model else None
+    agent_class(spec.agent).check(model, spec.template, priced=False)
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
-    order = replace(order, engine=Engine(model=model or ""), name=name, control="")
-    paths = begin(here, order, _say)
-    stopped = _work(here, paths, Means(sandboxed=sandbox), quiet=as_json)
-    found = differences(before, history(paths), order.template)
+    spec = replace(spec, model=PricedModel(model=model or ""), name=name, control="")
+    paths = create(here, spec, _say)
+    stopped = _work(here, paths, ExecutionOptions(sandboxed=sandbox), quiet=as_json)
+    found = differences(before, history(paths), spec.template)
     if as_json:
         print_json({"study": original.name, "replay": paths.name, "status": stopped.status, "differences": found})
     else:
@@ -214,16 +224,17 @@ def replay(
 
 def _with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     """A study, and when it is done its control, if one was asked for and is not there."""
-    from harness.records import Engine
+    from harness.records import PricedModel
     from harness.state.journal import history
-    from harness.study.create import begin, order_of
+    from harness.study.create import create
+    from harness.study.spec import spec_of
 
     yield paths
     after, name = history(paths), f"{paths.name}-control"
     if after.begun.control and after.status == "done" and not (here.runs / name).exists():
-        order = order_of(paths)
-        beside = replace(order, agent=order.control, engine=Engine(), idea=_tuning(order.template), control="")
-        yield begin(here, replace(beside, name=name, control_of=paths.name), _say)
+        spec = spec_of(paths)
+        beside = replace(spec, agent=spec.control, model=PricedModel(), idea=_tuning(spec.template), control="")
+        yield create(here, replace(beside, name=name, control_of=paths.name), _say)
 
 
 def _tuning(template: Template) -> Idea:
@@ -252,11 +263,11 @@ def _budget(**amounts: Any) -> Budget:
         raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
 
 
-def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], means: Means, as_json: bool) -> int:
+def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], options: ExecutionOptions, as_json: bool) -> int:
     """Work the studies one after another; the exit code is that of the worst."""
     codes = []
     for paths in studies:
-        stopped = _work(here, paths, means, quiet=as_json)
+        stopped = _work(here, paths, options, quiet=as_json)
         if as_json:
             print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason}, indent=None)
         else:
@@ -267,13 +278,14 @@ def _work_all(here: ProjectPaths, studies: Iterator[StudyPaths], means: Means, a
     return max(codes)
 
 
-def _work(here: ProjectPaths, paths: StudyPaths, means: Means, quiet: bool) -> StudyStopped:
+def _work(here: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, quiet: bool) -> StudyStopped:
     from harness.cli.live import LiveWatcher
-    from harness.study.create import opened
+    from harness.study import loop
+    from harness.study.open import open_study
 
-    with LiveWatcher(console(stderr=quiet)) as watcher, opened(here, paths, means, watcher) as study:
+    with LiveWatcher(console(stderr=quiet)) as watcher, open_study(here, paths, options, watcher) as study:
         watcher.happened(study.history.begun, study.history)
-        return study.work()
+        return loop.work(study)
 
 
 def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.records import Budget, Record
+from harness.records import Record
 from harness.state.history import History
 
 
@@ -22,7 +22,8 @@ class Left(Record):
         return ", ".join(parts)
 
 
-def left(budget: Budget, history: History) -> Left:
+def left(history: History) -> Left:
+    budget = history.begun.budget
     return Left(
         runs=max(0, budget.runs - history.spent_runs),
         dollars=None if budget.dollars is None else max(0.0, budget.dollars - history.usage.dollars),
@@ -31,26 +32,27 @@ def left(budget: Budget, history: History) -> Left:
     )
 
 
-def spent(budget: Budget, history: History) -> str:
-    """Why no further model call or launch may be made, or an empty string. Runs are not counted here."""
-    remaining = left(budget, history)
+def why_spent(history: History) -> str | None:
+    """Why no further model call or launch may be made, if that is so. Runs are not counted here."""
+    budget, remaining = history.begun.budget, left(history)
     if remaining.dollars == 0:
         return f"the budget of ${budget.dollars:g} is spent"
     if remaining.tokens == 0:
         return f"the budget of {budget.tokens:,} tokens is spent"
     if remaining.hours == 0:
         return f"the budget of {budget.hours:g} h is spent"
-    return ""
+    return None
 
 
-def enough(budget: Budget, history: History) -> str:
-    """Why the agent is not asked for another run, or an empty string."""
+def why_no_more_runs(history: History) -> str | None:
+    """Why the agent is not asked for another run, if that is so."""
+    budget = history.begun.budget
     if history.why_over:
         return history.why_over
-    if left(budget, history).runs == 0:
+    if left(history).runs == 0:
         return f"all {budget.runs} runs are used"
     if history.turn and history.turn.status == "done":
         return "the agent says that it is done"
     if history.wasted >= budget.fixes:
         return f"{history.wasted} turns in a row led to no launch"
-    return spent(budget, history)
+    return why_spent(history)

@@ -15,6 +15,7 @@ from harness.planning.budget import Left
 from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.history import History
+from harness.state.verdicts import disagreements, judge, screen
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,7 +61,7 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 
 
 def _news(history: History) -> dict[str, Any]:
-    verdicts = {"screened": history.screened(), "verdicts": history.verdicts()}
+    verdicts = {"screened": screen(history), "verdicts": judge(history), "disagreements": disagreements}
     return {"history": history, "unreached": unreached, **verdicts}
 
 

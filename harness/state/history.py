@@ -1,17 +1,14 @@
-"""A study's state as a fold over its journal. Pure.
-
-`stage` is what the study has to do next. It follows from the events alone, which is why resuming needs no code.
-"""
+"""A study's state as a fold over its journal. Pure: everything here follows from the events alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
+from harness.errors import JournalCorrupt
 from harness.records import Comparison, Machine, Usage
-from harness.results.compare import Verdict, confirmation, holm, looks_better, relative_gain, screening
-from harness.results.final_info import disagreements, mean
+from harness.results.compare import looks_better, relative_gain
+from harness.results.final_info import mean
 from harness.state.events import (
     AnyEvent,
     AttemptEnded,
@@ -29,9 +26,6 @@ from harness.state.events import (
     TurnStarted,
 )
 
-Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
-"""run → dataset → verdict of the primary metric and its corrected p value."""
-Stage = Literal["ask", "check", "launch", "record", "confirm", "plot", "over"]
 LOST_TRIES = 3
 """How often a confirmation is launched whose job vanishes."""
 
@@ -103,16 +97,20 @@ class History:
         self.runs: dict[int, Run] = {}
         self.news: list[AnyEvent] = []
         """What happened since the agent was last asked: what the next prompt has to tell."""
-        self.stage: Stage = "ask"
         self.turn: TurnEnded | None = None
         """The last turn that ended."""
         self.unfinished: TurnStarted | None = None
         """A turn that began and has not ended."""
         self.checked: EditChecked | None = None
+        """What the checks said of the last turn's edit."""
         self.edits: dict[int, str] = {}
         """Turn → digest of the code that its edit led to."""
         self.launched: AttemptLaunched | None = None
         """The launch that the last turn led to."""
+        self.ended: AttemptEnded | None = None
+        """How that launch ended."""
+        self.recorded: Recorded | None = None
+        """What came of the last turn, once it is committed."""
         self.digests: dict[str, str] = {}
         """Digest of executed code → what executed it, in words."""
         self.confirming: ConfirmationAsked | None = None
@@ -121,8 +119,8 @@ class History:
         self.confirmations_asked = 0
         self.seeds: set[int] = set()
         """Every seed that anything of this study has run with."""
-        self._after_confirming: Stage = "ask"
         self.plots: PlotsDrawn | None = None
+        """The plots drawn since the last turn that was accepted."""
         self.usage = Usage()
         self.calls = 0
         self.calls_of_ended_turns = 0
@@ -154,7 +152,6 @@ class History:
                 self.unfinished = event
                 self.calls = self.calls_of_ended_turns
                 self.why_over = event.why
-                self.stage = "ask"
             case ModelCalled():
                 self.calls += 1
                 self.usage += event.usage
@@ -163,10 +160,9 @@ class History:
             case EditChecked():
                 self.checked = event
                 self.edits[event.turn] = event.digest
-                self.stage = "record" if event.findings else "launch"
                 self.news.append(event)
             case AttemptLaunched():
-                self.launched = event
+                self.launched, self.ended = event, None
                 run = self.runs.setdefault(event.run, Run(event.run))
                 run.replicate_of, run.digest = event.replicate_of, event.digest
                 self.seeds.update(event.seeds)
@@ -176,14 +172,13 @@ class History:
             case Recorded():
                 self._recorded(event)
             case ConfirmationAsked():
-                self.confirming, self._after_confirming, self.stage = event, self.stage, "confirm"
+                self.confirming = event
                 self.confirmations_asked += 1
                 self.seeds.update(event.seeds)
             case ConfirmationEnded():
                 self._confirmation_ended(event)
             case PlotsDrawn():
                 self.plots = event
-                self.stage = "ask" if event.message and self.turn and self.turn.status == "edited" else "over"
                 self.news.append(event)
             case StudyStopped():
                 self.stopped = event
@@ -192,33 +187,26 @@ class History:
         self.turns.append(event)
         self.turn, self.unfinished = event, None
         self.calls_of_ended_turns = self.calls
-        self.launched = None
+        self.checked = self.launched = self.ended = self.recorded = None
+        self.plots = self.plots if event.status == "rejected" else None
         self.tree = event.tree
         self.news = [event]
-        finishing = event.purpose == "finish"
-        if event.status in ("edited", "replicate"):
-            self.wasted += 1
-            self.stage = "record" if finishing else "check"
-        elif finishing and event.status != "rejected":
-            self.stage = "plot"
-        else:
-            self.wasted += event.status != "done"
-            self.stage = "ask"
+        self.wasted += event.status != "done" and not (event.purpose == "finish" and event.status == "nothing")
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         run = self.runs[event.run]
         run.attempts.append(event)
         self.news.append(event)
         if event.outcome == "lost" and len(run.attempts) < self.begun.budget.attempts:
-            self.launched, self.stage = None, "launch"  # nobody's fault: the same code again
+            self.launched = None  # nobody's fault: the same code again
             return
-        self.stage = "record"
+        self.ended = event
         if event.outcome != "lost" and self.launched:
             self.digests.setdefault(self.launched.digest, f"run {event.run}")
 
     def _recorded(self, event: Recorded) -> None:
         self.commit, self.tree = event.commit, event.tree
-        self.stage = "plot" if self.turn and self.turn.purpose == "finish" else "ask"
+        self.recorded = event
         if event.run is not None:
             self.runs[event.run].recorded = event
             self.news.append(event)
@@ -233,7 +221,7 @@ class History:
         if event.run:
             self.runs[event.run].confirmed = event
             self.news.append(event)
-            self.confirming, self.stage = None, self._after_confirming
+            self.confirming = None
 
     def confirmation_tries(self, run: int) -> int:
         """How often that run, or the baseline, was launched on fresh seeds."""
@@ -272,8 +260,15 @@ class History:
 
     @property
     def begun(self) -> StudyStarted:
-        assert self.start is not None, "a journal begins with study_started"
+        """What the study began with; raises JournalCorrupt if that is not how its events begin."""
+        if self.start is None:
+            raise JournalCorrupt("the journal does not begin with study_started")
         return self.start
+
+    def tree_of(self, run: int) -> str:
+        """Git tree of the code that gave a run its result."""
+        recorded = self.runs[run].recorded
+        return recorded.tree if recorded else self.tree
 
     @property
     def finishing_turns(self) -> int:
@@ -299,48 +294,6 @@ class History:
         run = self.spent_runs + 1
         return run, len(self.runs[run].attempts) + 1 if run in self.runs else 1
 
-    def verdicts(self) -> Verdicts:
-        """What may be said of each run: what its fresh seeds say where it was confirmed, else what screening does."""
-        found = self.screened()
-        for number, of_run in self.confirmed().items():
-            found[number] |= of_run
-        return found
-
-    def screened(self) -> Verdicts:
-        """Verdicts on the study's own seeds; p values are corrected over all its runs and datasets."""
-        tried = [(run, c) for run in self.measured if run.replicate_of is None for c in run.primary]
-        found = _judged(tried, screening)
-        for run in self.measured:
-            if run.replicate_of is not None:
-                found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}
-        return found
-
-    def confirmed(self) -> Verdicts:
-        """Verdicts on fresh seeds, where a run looked better before (on all datasets, where the user had it confirmed
-        though it did not); corrected over everything that was confirmed."""
-        return _judged(
-            [
-                (run, c)
-                for run in self.measured
-                for c in (run.confirmed.comparisons if run.confirmed else ())
-                if c.primary and (not run.promising or c.dataset in run.promising_on)
-            ],
-            confirmation,
-        )
-
-    def words(self) -> dict[int, str]:
-        """run → one word: its verdict where that is the same over all datasets it changes, else "mixed"."""
-        found = {run: {word for word, _ in of_run.values()} for run, of_run in self.verdicts().items()}
-        changed = {run: words - {"unchanged"} or words for run, words in found.items()}
-        return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
-
-    def disagreements(self, run: Run) -> list[str]:
-        """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
-        if run.measured is None:
-            return []
-        usual = self.begun.baseline_reported, self.begun.baseline
-        return disagreements(run.measured.reported, run.measured.scores, usual)
-
     def elsewhere(self) -> dict[str, Machine]:
         """What was measured on another kind of machine than the baseline → where: "run 2", "run 2 on fresh seeds"."""
         home = self.begun.baseline_machine
@@ -358,13 +311,3 @@ class History:
     @property
     def status(self) -> str:
         return self.stopped.status if self.stopped else "running"
-
-
-def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
-    """A verdict for each comparison, given its p value corrected by Holm's method over all that could be a result."""
-    adjusted = iter(holm([c.p for _, c in compared if c.p is not None and not c.unchanged]))
-    found: Verdicts = {}
-    for run, c in compared:
-        p = next(adjusted) if c.p is not None and not c.unchanged else None
-        found.setdefault(run.number, {})[c.dataset] = (rule(c, p), p)
-    return found

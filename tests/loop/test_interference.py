@@ -11,7 +11,7 @@ from lab import DONE, NEARER, UNCONFIRMED, Project, Study, notes, scale, swap, u
 
 from harness.execution import sandbox
 from harness.state.events import AnyEvent, AttemptEnded, ModelCalled, PlotsDrawn, Recorded
-from harness.study import loop
+from harness.study import study as open_study
 
 CONFINED = pytest.param(
     "--sandbox",
@@ -210,9 +210,9 @@ def test_a_run_that_changed_the_code_is_void_also_when_the_controller_dies_befor
     class Died(BaseException):
         pass
 
-    happened = loop.Study.happened
+    happened = open_study.Study.happened
 
-    def die(study: loop.Study, event: AnyEvent) -> None:
+    def die(study: open_study.Study, event: AnyEvent) -> None:
         if isinstance(event, AttemptEnded):
             raise Died
         happened(study, event)
@@ -220,7 +220,7 @@ def test_a_run_that_changed_the_code_is_void_also_when_the_controller_dies_befor
     spoil = swap("time.sleep(PAUSE)", "time.sleep(PAUSE)\n        Path('extra.py').write_text('SCALE = 9.0')")
     options = ("--max-runs", "1", "--attempts", "1", "--confirm", "0", "--no-sandbox")
     with monkeypatch.context() as patch, pytest.raises(Died):
-        patch.setattr(loop.Study, "happened", die)
+        patch.setattr(open_study.Study, "happened", die)
         project.run([scale(2.0) + spoil, notes()], *options)
     project.resume("--no-sandbox")
 

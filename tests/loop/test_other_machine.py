@@ -14,6 +14,7 @@ from lab import DATA, Controller, Project, Study, edit, until
 
 from harness.execution import lock
 from harness.state.events import AttemptEnded, StudyStarted
+from harness.state.verdicts import judge
 from harness.template.baseline import Baseline
 
 OTHER = {"OPENBLAS_CORETYPE": "Prescott"}
@@ -49,7 +50,7 @@ def worked(project: Project, name: str, *options: str) -> Study:
 
 
 def verdicts(study: Study) -> dict[str, str]:
-    return {dataset: word for dataset, (word, _) in study.history.verdicts()[1].items()}
+    return {dataset: word for dataset, (word, _) in judge(study.history)[1].items()}
 
 
 def kept(project: Project) -> list[Path]:

@@ -13,18 +13,18 @@ GOOD = (0.1, 0.2, 0.15)
 
 def test_a_fresh_budget_is_whole_and_says_so(story) -> None:
     whole = Budget(runs=3, dollars=2.0, tokens=1500, hours=0.5)
-    assert str(budget.left(whole, story(budget=whole).history)) == "3 runs, $2.00, 1,500 tokens, 0.50 h"
-    assert str(budget.left(Budget(runs=1), story().history)) == "1 run"
+    assert str(budget.left(story(budget=whole).history)) == "3 runs, $2.00, 1,500 tokens, 0.50 h"
+    assert str(budget.left(story(budget=Budget(runs=1)).history)) == "1 run"
 
 
 def test_runs_given_up_are_spent_and_single_failures_are_not(story) -> None:
     limit = Budget(runs=3, attempts=2)
     s = story(budget=limit).failed_run()
-    assert budget.left(limit, s.history).runs == 3
+    assert budget.left(s.history).runs == 3
     s.failed_run()
-    assert budget.left(limit, s.history).runs == 2
+    assert budget.left(s.history).runs == 2
     s.run(GOOD)
-    assert budget.left(limit, s.history).runs == 1
+    assert budget.left(s.history).runs == 1
 
 
 @pytest.mark.parametrize(
@@ -36,48 +36,48 @@ def test_runs_given_up_are_spent_and_single_failures_are_not(story) -> None:
 )
 def test_model_budgets_stop_calls_and_launches_once_reached(story, limit: Budget, why: str) -> None:
     s = story(budget=limit).asked().called(dollars=0.5, tokens=500)
-    assert budget.spent(limit, s.history) == ""
+    assert budget.why_spent(s.history) is None
     s.called(dollars=0.5, tokens=500)
-    assert budget.spent(limit, s.history) == why
-    assert budget.enough(limit, s.history) == why
+    assert budget.why_spent(s.history) == why
+    assert budget.why_no_more_runs(s.history) == why
 
 
 def test_hours_count_only_while_somebody_works(story) -> None:
     limit = Budget(hours=0.01)  # 36 s
     s = story(budget=limit).turn("nothing").stopped().resumed(pause=100_000.0)
-    assert budget.spent(limit, s.history) == ""
+    assert budget.why_spent(s.history) is None
     s.at += 40.0
-    assert budget.spent(limit, s.turn("nothing").history) == "the budget of 0.01 h is spent"
+    assert budget.why_spent(s.turn("nothing").history) == "the budget of 0.01 h is spent"
 
 
 def test_nothing_left_is_never_negative(story) -> None:
     limit = Budget(runs=1, dollars=0.1, tokens=10, hours=0.0001)
     s = story(budget=limit).asked().called(dollars=5.0, tokens=5000).answered().checked().launched()
     s.ended(loss=GOOD).recorded()
-    left = budget.left(limit, s.history)
+    left = budget.left(s.history)
     assert (left.runs, left.dollars, left.tokens, left.hours) == (0, 0.0, 0, 0.0)
 
 
 def test_the_agent_is_not_asked_again_once_all_runs_are_used(story) -> None:
     limit = Budget(runs=1)
-    assert budget.enough(limit, story(budget=limit).history) == ""
-    assert budget.enough(limit, story(budget=limit).run(GOOD).history) == "all 1 runs are used"
+    assert budget.why_no_more_runs(story(budget=limit).history) is None
+    assert budget.why_no_more_runs(story(budget=limit).run(GOOD).history) == "all 1 runs are used"
 
 
 def test_the_agent_is_believed_when_it_says_that_it_is_done(story) -> None:
-    assert "done" in budget.enough(Budget(), story().run(GOOD).turn("done").history)
+    assert "done" in budget.why_no_more_runs(story().run(GOOD).turn("done").history)
 
 
 def test_turns_that_lead_nowhere_end_the_study(story) -> None:
     limit = Budget(fixes=2)
     s = story(budget=limit).turn("rejected")
-    assert budget.enough(limit, s.history) == ""
-    assert budget.enough(limit, s.turn("nothing").history) == "2 turns in a row led to no launch"
+    assert budget.why_no_more_runs(s.history) is None
+    assert budget.why_no_more_runs(s.turn("nothing").history) == "2 turns in a row led to no launch"
 
 
 def test_the_reason_for_the_end_stays_the_first_one(story) -> None:
     s = story().run(GOOD).asked("finish", why="the agent says that it is done").answered("rejected", "finish")
-    assert budget.enough(Budget(), s.history) == "the agent says that it is done"
+    assert budget.why_no_more_runs(s.history) == "the agent says that it is done"
 
 
 @pytest.mark.parametrize("field", ["runs", "attempts", "fixes", "dollars", "tokens", "hours"])

@@ -1,4 +1,4 @@
-"""A study's state is a fold over its journal, and the next step follows from it alone."""
+"""A study's state is a fold over its journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from harness.records import Budget, Finding
 from harness.results.compare import holm
 from harness.state.events import ConfirmationAsked
+from harness.state.verdicts import in_one_word, judge
 
 from .conftest import BASELINE
 
@@ -16,61 +17,10 @@ HIGHER = (1.4, 1.3, 1.35)
 PROMISING = "promising, unconfirmed"
 
 
-def test_a_new_study_asks_its_agent(story) -> None:
+def test_a_new_study_holds_its_template(story) -> None:
     history = story().history
-    assert (history.stage, history.status, history.commit, history.tree) == ("ask", "running", "c0", "t0")
+    assert (history.status, history.commit, history.tree) == ("running", "c0", "t0")
     assert history.digests == {"d0": "the baseline"}
-
-
-def test_each_event_of_a_good_run_leads_to_the_next_stage(story) -> None:
-    s = story()
-    stages = [s.history.stage]
-    for step in (
-        lambda: s.asked("start"),
-        s.called,
-        lambda: s.answered("edited", "start"),
-        s.checked,
-        s.launched,
-        lambda: s.ended(loss=BETTER),
-        s.recorded,
-    ):
-        step()
-        stages.append(s.history.stage)
-    assert stages == ["ask", "ask", "ask", "check", "launch", "launch", "record", "ask"]
-
-
-def test_a_finding_is_recorded_and_never_launched(story) -> None:
-    s = story().turn().checked(LINT)
-    assert s.history.stage == "record"
-    s.recorded("lint")
-    assert s.history.stage == "ask"
-    assert s.history.runs == {}
-
-
-@pytest.mark.parametrize(
-    ("status", "stage"),
-    [("edited", "check"), ("replicate", "check"), ("nothing", "ask"), ("rejected", "ask"), ("done", "ask")],
-)
-def test_what_follows_a_turn(story, status: str, stage: str) -> None:
-    assert story().turn(status).history.stage == stage
-
-
-@pytest.mark.parametrize(
-    ("status", "stage"), [("edited", "record"), ("nothing", "plot"), ("done", "plot"), ("rejected", "ask")]
-)
-def test_what_follows_a_finishing_turn(story, status: str, stage: str) -> None:
-    assert story().run(BETTER).turn(status, "finish").history.stage == stage
-
-
-def test_after_the_notes_come_the_plots_and_then_the_end(story) -> None:
-    s = story().run(BETTER).turn("edited", "finish").recorded("notes")
-    assert s.history.stage == "plot"
-    assert s.plotted().history.stage == "over"
-
-
-def test_plots_that_failed_go_back_to_an_agent_that_edited_them(story) -> None:
-    assert story().run(BETTER).turn("edited", "finish").recorded("notes").plotted("boom").history.stage == "ask"
-    assert story().run(BETTER).turn("nothing", "finish").plotted("boom").history.stage == "over"
 
 
 def test_a_failed_attempt_is_recorded_and_the_next_is_of_the_same_run(story) -> None:
@@ -91,15 +41,9 @@ def test_a_run_is_given_up_after_its_attempts_and_the_next_begins(story) -> None
 
 def test_a_lost_attempt_is_launched_again_without_asking_anybody(story) -> None:
     s = story().turn().checked().launched().ended("lost", message="runner died")
-    assert (s.history.stage, s.history.launched) == ("launch", None)
+    assert s.history.launched is None
     assert s.history.next_attempt() == (1, 2)
     assert "d1" not in s.history.digests
-
-
-def test_code_lost_too_often_is_recorded_as_a_failure(story) -> None:
-    s = story(budget=Budget(attempts=2)).turn().checked()
-    s.launched().ended("lost").launched().ended("lost")
-    assert s.history.stage == "record"
 
 
 def test_executed_code_is_known_by_its_digest(story) -> None:
@@ -135,7 +79,6 @@ def test_a_resumed_study_is_running_again_where_it_stood(story) -> None:
     assert s.history.status == "interrupted"
     s.resumed(10.0)
     assert s.history.status == "running"
-    assert s.history.stage == "launch"
     assert s.history.launched is not None
 
 
@@ -158,36 +101,36 @@ def test_verdicts_are_corrected_over_all_runs_of_the_study(story) -> None:
     s = story().run(BETTER).run(SLIGHTLY).run(EQUAL)
     history = s.history
     plain = [run.comparisons[0].p for run in history.measured]
-    corrected = [history.verdicts()[n]["toy"][1] for n in (1, 2, 3)]
+    corrected = [judge(history)[n]["toy"][1] for n in (1, 2, 3)]
     assert corrected == pytest.approx(holm(plain))
-    assert [history.words()[n] for n in (1, 2, 3)] == [PROMISING, PROMISING, "inconclusive"]
+    assert [in_one_word(history)[n] for n in (1, 2, 3)] == [PROMISING, PROMISING, "inconclusive"]
 
 
 def test_a_loss_that_would_be_worse_alone_is_not_after_enough_tries(story) -> None:
     alone = story().run(HIGHER)
-    assert alone.history.words()[1] == "worse"
+    assert in_one_word(alone.history)[1] == "worse"
     for _ in range(6):
         alone.run(EQUAL)
-    assert alone.history.words()[1] == "inconclusive"
+    assert in_one_word(alone.history)[1] == "inconclusive"
 
 
 def test_the_seeds_of_the_study_alone_never_make_a_run_better(story) -> None:
-    assert story().run((0.0, 0.0001, 0.0002)).history.words()[1] == PROMISING
+    assert in_one_word(story().run((0.0, 0.0001, 0.0002)).history)[1] == PROMISING
 
 
 @pytest.mark.parametrize(("loss", "word"), [(BETTER * 2, "better"), (EQUAL * 2, "not confirmed"), ((), PROMISING)])
 def test_fresh_seeds_decide(story, loss: tuple[float, ...], word: str) -> None:
     s = story().run(BETTER).confirmed(1, loss)
-    assert s.history.words()[1] == word
-    assert s.history.stage == "ask" and s.history.candidate is None
+    assert in_one_word(s.history)[1] == word
+    assert s.history.candidate is None
 
 
 def test_confirmations_are_corrected_over_all_of_them(story) -> None:
     s = story().run(BETTER).run(SLIGHTLY).confirmed(1, SLIGHTLY)
-    alone = s.history.verdicts()[1]["toy"][1]
+    alone = judge(s.history)[1]["toy"][1]
     s.confirmed(2, EQUAL)
-    assert s.history.verdicts()[1]["toy"][1] == pytest.approx(2 * alone)
-    assert s.history.words()[2] == "not confirmed"
+    assert judge(s.history)[1]["toy"][1] == pytest.approx(2 * alone)
+    assert in_one_word(s.history)[2] == "not confirmed"
 
 
 def test_the_best_run_that_looks_better_is_confirmed_first(story) -> None:
@@ -208,9 +151,9 @@ def test_a_confirmation_whose_job_vanishes_is_tried_again_and_not_for_ever(story
     s = story().run(BETTER).add(ConfirmationAsked, run=1, seeds=(3, 4, 5))
     for _ in range(2):
         s.fresh(1, "lost")
-        assert s.history.stage == "confirm"
-    assert s.fresh(1, "lost").history.stage == "ask"
-    assert s.history.words()[1] == PROMISING
+        assert s.history.confirming is not None
+    assert s.fresh(1, "lost").history.confirming is None
+    assert in_one_word(s.history)[1] == PROMISING
 
 
 def test_a_replicate_adds_its_values_to_those_of_its_run(story) -> None:
@@ -223,16 +166,16 @@ def test_a_replicate_adds_its_values_to_those_of_its_run(story) -> None:
 
 def test_a_replicate_is_never_an_improvement_and_costs_no_correction(story) -> None:
     s = story().run(BETTER)
-    alone = s.history.verdicts()[1]["toy"]
+    alone = judge(s.history)[1]["toy"]
     s.run(BETTER, status="replicate", replicate_of=1)
-    assert s.history.verdicts()[1]["toy"] == alone
-    assert s.history.words()[2] == "replicate"
+    assert judge(s.history)[1]["toy"] == alone
+    assert in_one_word(s.history)[2] == "replicate"
     assert s.history.spent_runs == 2
 
 
 def test_a_run_without_a_result_has_no_verdict(story) -> None:
     history = story().failed_run().history
-    assert 1 not in history.words()
+    assert 1 not in in_one_word(history)
     assert history.runs[1].outcome == "crashed"
 
 
@@ -241,7 +184,7 @@ def test_datasets_that_disagree_make_a_mixed_verdict(story) -> None:
     good = s.comparison("loss", BETTER)
     bad = s.comparison("loss", (5.0, 5.1, 5.2)).model_copy(update={"dataset": "other"})
     s.recorded(comparisons=(good, bad))
-    assert s.history.words()[1] == "mixed"
+    assert in_one_word(s.history)[1] == "mixed"
 
 
 def test_a_dataset_that_the_change_does_not_reach_is_unchanged_and_not_corrected_for(story) -> None:
@@ -249,10 +192,10 @@ def test_a_dataset_that_the_change_does_not_reach_is_unchanged_and_not_corrected
     good = s.comparison("loss", BETTER)
     same = s.comparison("loss", BASELINE["toy"]["loss"])
     s.recorded(comparisons=(good, *(same.model_copy(update={"dataset": f"other {n}"}) for n in range(9))))
-    verdicts = s.history.verdicts()[1]
+    verdicts = judge(s.history)[1]
     assert verdicts["toy"][1] == good.p, "one comparison was tried, not ten"
     assert {word for dataset, (word, _) in verdicts.items() if dataset != "toy"} == {"unchanged"}
-    assert s.history.words()[1] == verdicts["toy"][0], "not mixed"
+    assert in_one_word(s.history)[1] == verdicts["toy"][0], "not mixed"
 
 
 def test_the_candidate_is_chosen_by_what_looks_better_and_not_by_noise_elsewhere(story) -> None:

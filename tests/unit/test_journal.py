@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from harness.errors import JournalCorrupt
+from harness.planning.next_step import next_step
+from harness.planning.steps import Stop
+from harness.planning.strategies import Last
 from harness.state.events import EVENTS
 from harness.state.history import History
 from harness.state.journal import Journal, read
+from harness.state.verdicts import in_one_word
+from harness.template.folder import Template
 
+TEMPLATE = Path(__file__).parents[2] / "templates" / "tms_geometry"
 OLD = Path(__file__).parent / "data" / "journal_format_1.jsonl"
 
 
@@ -98,9 +104,9 @@ def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
     assert history.status == "done"
     assert [r.outcome for r in history.runs.values()] == ["ok", "ok"]
     assert [a.outcome for a in history.runs[1].attempts] == ["crashed", "ok"]
-    assert [history.words()[n] for n in (1, 2)] == ["promising, unconfirmed"] * 2
+    assert [in_one_word(history)[n] for n in (1, 2)] == ["promising, unconfirmed"] * 2
     assert [t.status for t in history.turns] == ["edited", "edited", "edited", "edited", "done", "edited"]
-    assert history.stage == "over"
+    assert isinstance(next_step(history, Template(TEMPLATE).manifest, Last()), Stop)
     assert history.spent_runs == 2
     assert history.calls == 6
 

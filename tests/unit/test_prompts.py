@@ -39,7 +39,7 @@ def bare(**about: Any) -> Manifest:
 
 
 def left(s) -> budget.Left:
-    return budget.left(s.history.begun.budget, s.history)
+    return budget.left(s.history)
 
 
 def following(s) -> str:

@@ -1,0 +1,80 @@
+"""Which run is measured again on fresh seeds, and what that takes. Pure.
+
+Try enough runs and one will look better by chance. Only values that played no part in the choice can tell, so until
+then a run is "promising, unconfirmed". All confirmations of a study use the same fresh seeds. The baseline is run on them
+too where it has fewer seeds of its own, and that once.
+"""
+
+from __future__ import annotations
+
+from harness.errors import UserError
+from harness.planning.steps import Confirm, Confirmation, GiveUpConfirmation, Measure, Step
+from harness.state.events import ConfirmationAsked
+from harness.state.history import History
+from harness.template.manifest import Manifest
+
+
+def due(history: History, manifest: Manifest) -> Confirm | None:
+    """The confirmation that is to be made now: of the best run that looks better and was not tried yet."""
+    left = history.begun.budget.confirm - history.confirmations_asked
+    candidate = history.candidate
+    if left <= 0 or manifest.run.confirm_seeds <= 0 or candidate is None:
+        return None
+    return Confirm(candidate.number, fresh_seeds(history, manifest))
+
+
+def fresh_seeds(history: History, manifest: Manifest) -> tuple[int, ...]:
+    """The seeds that all confirmations of a study use."""
+    earlier = history.confirmations
+    return earlier[0].seeds if earlier else history.fresh_seeds(manifest.run.confirm_seeds)
+
+
+def choose(history: History, run: int | None, under_way: bool) -> int:
+    """The run that the user wants confirmed.
+
+    Args:
+        run: its number; None is the best that looks better.
+        under_way: whether the study was stopped between an edit and its result.
+
+    Raises:
+        UserError: it cannot be, and why.
+    """
+    best, pending = history.candidate, history.confirming
+    if pending is not None:
+        if run not in (None, pending.run):
+            raise UserError(f"run {pending.run} is half way through its confirmation; confirm that one first")
+        return pending.run
+    if under_way:
+        raise UserError("the study was stopped half way through a run; `harness resume` ends that one first")
+    if run is None:
+        if best is None:
+            raise UserError("no run looks better and was not measured on fresh seeds yet; name one to do it anyway")
+        return best.number
+    wanted = history.runs.get(run)
+    if wanted is None or not wanted.measured or not wanted.recorded:
+        known = ", ".join(str(r.number) for r in history.measured) or "none"
+        raise UserError(f"run {run} has no result to confirm; runs that have: {known}")
+    if wanted.replicate_of is not None:
+        raise UserError(f"run {run} repeats run {history.original(run)}; confirm that one")
+    if wanted.confirmed is not None and wanted.confirmed.comparisons:
+        raise UserError(f"run {run} was measured on fresh seeds already; doing it until it fits would prove nothing")
+    return run
+
+
+def next_launch(history: History, asked: ConfirmationAsked) -> Step:
+    """The next launch on fresh seeds: the baseline's, where its own seeds are fewer, then the run's."""
+    baseline, again = history.begun.baseline, history.baseline_on_fresh_seeds
+    if any(len(values) < len(asked.seeds) for scores in baseline.values() for values in scores.values()):
+        failed_before = again is not None and again.outcome != "ok" and again.at < asked.at
+        if again is None or failed_before or history.may_try_again(again):
+            return _measure(Confirmation(0, None), history, asked)
+        if again.outcome != "ok":
+            why = f"the baseline failed on the fresh seeds: {again.message}"
+            return GiveUpConfirmation(asked.run, asked.seeds, again.outcome, why)
+    return _measure(Confirmation(asked.run, history.tree_of(asked.run)), history, asked)
+
+
+def _measure(of: Confirmation, history: History, asked: ConfirmationAsked) -> Measure:
+    """A job that vanished is tried again in another folder."""
+    what = f"run_{of.run}" if of.run else "baseline"
+    return Measure(of, asked.seeds, f"{what}-fresh_seeds-try_{history.confirmation_tries(of.run) + 1}")

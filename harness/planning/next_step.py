@@ -1,0 +1,107 @@
+"""What a study does next, given everything that has happened to it. Pure, and the only place that decides.
+
+A study that was killed anywhere is resumed by asking again: the answer follows from the journal's events alone.
+"""
+
+from __future__ import annotations
+
+from harness.planning import budget, confirming
+from harness.planning.steps import Ask, Attempt, Check, DrawPlots, Measure, Record, Step, Stop
+from harness.planning.strategies import Strategy
+from harness.state.events import EditChecked, TurnEnded
+from harness.state.history import History
+from harness.template.manifest import Manifest
+
+FINISHING_TURNS = 3
+"""How often the agent may try to get its notes and plots right."""
+
+
+def next_step(history: History, manifest: Manifest, strategy: Strategy) -> Step:
+    """The one step that comes next.
+
+    Args:
+        history: of the study; what it was stopped for does not count.
+        manifest: of the pinned template.
+        strategy: chooses the code that the next run goes on from.
+    """
+    if history.confirming is not None:
+        return confirming.next_launch(history, history.confirming)
+    turn = history.turn
+    if turn is not None and history.unfinished is None:  # a turn that was cut short is asked again
+        step = _after(turn, history)
+        if step is not None:
+            return step
+    return _next_turn(history, manifest, strategy)
+
+
+def is_under_way(history: History) -> bool:
+    """Whether an edit was accepted whose outcome is not recorded yet."""
+    turn = history.turn
+    return turn is not None and history.unfinished is None and _edited(turn) and history.recorded is None
+
+
+def _after(turn: TurnEnded, history: History) -> Step | None:
+    """What a finished turn leads to; None if it leads to nothing more than the next turn."""
+    finishing = turn.purpose == "finish"
+    if _edited(turn) and history.recorded is None:
+        return Record(turn, "notes", turn.at) if finishing else _after_edit(turn, history)
+    if not finishing or turn.status == "rejected":
+        return None
+    if history.plots is None:
+        return DrawPlots()
+    agent_broke_them = history.plots.message and turn.status == "edited"
+    return None if agent_broke_them else _end(history)
+
+
+def _edited(turn: TurnEnded) -> bool:
+    return turn.status in ("edited", "replicate")
+
+
+def _after_edit(turn: TurnEnded, history: History) -> Step:
+    """Check, launch, record; an edit with a finding is recorded at once."""
+    checked = history.checked
+    if checked is None:
+        return Check(turn)
+    if checked.findings:
+        return Record(turn, checked.findings[0].check, checked.at)
+    if history.ended is not None:
+        return Record(turn, history.ended.outcome, history.ended.at, history.ended)
+    if history.launched is None and budget.why_spent(history):
+        return Record(turn, "budget", turn.at)
+    return _launch(turn, checked, history)
+
+
+def _launch(turn: TurnEnded, checked: EditChecked, history: History) -> Measure:
+    """The launch that the edit leads to, or that an earlier controller did not see the end of."""
+    launched = history.launched
+    if launched is not None:
+        replicate_of, seeds = launched.replicate_of, launched.seeds
+        of = Attempt(launched.run, launched.attempt, launched.tree, launched.digest, replicate_of, announced=True)
+    else:
+        of = Attempt(*history.next_attempt(), turn.tree, checked.digest, turn.replicate_of)
+        seeds = () if turn.replicate_of is None else history.fresh_seeds(len(history.begun.seeds))
+    return Measure(of, seeds, f"run_{of.run}-attempt_{of.attempt}")
+
+
+def _next_turn(history: History, manifest: Manifest, strategy: Strategy) -> Step:
+    """Another turn of the agent, unless there are no more runs: then confirmations, its notes, the plots, the end."""
+    why = budget.why_no_more_runs(history)
+    if why is None and not history.turns:
+        return Ask("start")
+    if why is None:
+        return Ask("next", base=strategy.base(history) if history.just_measured else None)
+    if not history.measured:
+        return _end(history)
+    confirmation = confirming.due(history, manifest)
+    if confirmation is not None:
+        return confirmation
+    if manifest.for_the_end and history.finishing_turns < FINISHING_TURNS and not budget.why_spent(history):
+        return Ask("finish", why=why)
+    return DrawPlots() if history.plots is None else _end(history)
+
+
+def _end(history: History) -> Stop:
+    why = budget.why_no_more_runs(history) or "nothing is left to do"
+    if not history.measured:
+        return Stop("failed", f"no run gave a result: {why}")
+    return Stop("done", why)

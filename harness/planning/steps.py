@@ -1,0 +1,108 @@
+"""The steps of a study: what can come next, with all that doing it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records import Outcome, Purpose
+from harness.state.events import AttemptEnded, TurnEnded
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Prompt the agent for its next edit."""
+
+    purpose: Purpose
+    base: int | None = None
+    """The run whose code is put back first (0 is the baseline); None goes on from the code as it is."""
+    why: str | None = None
+    """For the last turns: why there are no more runs."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check an edit before anything is launched."""
+
+    turn: TurnEnded
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A launch for a numbered run, on the template's seeds; for a replicate, on fresh ones."""
+
+    run: int
+    attempt: int
+    tree: str
+    """Git tree of its code."""
+    digest: str
+    """Of the code that is executed."""
+    replicate_of: int | None = None
+    announced: bool = False
+    """Whether the journal has the launch already: an earlier controller began it."""
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A launch of a run's code, or of the baseline's (run 0), on the fresh seeds that decide."""
+
+    run: int
+    tree: str | None
+    """Git tree of its code; None is the pinned template, which is the baseline's."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Launch code and read what it gives."""
+
+    of: Attempt | Confirmation
+    seeds: tuple[int, ...]
+    """Seeds to run; none stands for the template's own."""
+    job: str
+    """Name of the folder of the launch."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Commit an edit with what came of it, and judge it if it gave a result."""
+
+    turn: TurnEnded
+    outcome: str
+    at: float
+    """When that happened, in seconds since the epoch: the date of the commit."""
+    ended: AttemptEnded | None = None
+    """The attempt that the edit led to, if it led to one."""
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Decide that a run is measured again on fresh seeds."""
+
+    run: int
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GiveUpConfirmation:
+    """End a confirmation that cannot be had, because the baseline failed on the fresh seeds."""
+
+    run: int
+    seeds: tuple[int, ...]
+    outcome: Outcome
+    why: str
+
+
+@dataclass(frozen=True)
+class DrawPlots:
+    """Run the template's plot.py."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the study."""
+
+    status: Literal["done", "failed"]
+    reason: str
+
+
+Step = Ask | Check | Measure | Record | Confirm | GiveUpConfirmation | DrawPlots | Stop

@@ -1,0 +1,137 @@
+"""Measuring code: an attempt at a run, a replicate, a confirmation, the baseline on fresh seeds. All one thing.
+
+A launch is identified by its folder, so doing the same step again takes up the launch that is under way, or collects
+what it left, and starts it anew only if it was lost.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from harness.execution.executors import is_under_way
+from harness.execution.launcher import Trial, keep
+from harness.planning.steps import Attempt, Confirmation, Measure
+from harness.records import Outcome
+from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded
+from harness.study.commits import confirmation_message
+from harness.study.judging import compare_on_fresh_seeds
+from harness.study.study import Study
+
+
+def measure(study: Study, step: Measure) -> None:
+    """Launch what the step names, or take up the launch under way, and journal what came of it."""
+    match step.of:
+        case Attempt() as attempt:
+            _measure_attempt(study, step, attempt)
+        case Confirmation() as confirmation:
+            _measure_on_fresh_seeds(study, step, confirmation)
+
+
+def give_up_confirmation(study: Study, run: int, seeds: tuple[int, ...], outcome: Outcome, why: str) -> None:
+    """Journal that a run could not be measured on fresh seeds."""
+    history = study.history
+    study.happened(
+        ConfirmationEnded(
+            run=run,
+            seeds=seeds,
+            outcome=outcome,
+            seconds=0.0,
+            message=why,
+            commit=history.commit,
+            tree=history.tree,
+        )
+    )
+
+
+def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
+    if not attempt.announced:
+        study.happened(
+            AttemptLaunched(
+                run=attempt.run,
+                attempt=attempt.attempt,
+                tree=attempt.tree,
+                digest=attempt.digest,
+                replicate_of=attempt.replicate_of,
+                seeds=step.seeds,
+                sandbox=study.launcher.confinement,
+            )
+        )
+    trial = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
+    study.happened(  # before anything is put back, so that what a run did is known after a crash too
+        AttemptEnded(
+            run=attempt.run,
+            attempt=attempt.attempt,
+            outcome=trial.outcome,
+            seconds=round(trial.seconds, 3),
+            peak_memory=trial.peak_memory,
+            message=trial.message,
+            reported=trial.reported,
+            scores=trial.scores,
+            machine=trial.machine,
+        )
+    )
+    study.workspace.restore(attempt.tree)
+
+
+def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmation) -> None:
+    history, run = study.history, confirmation.run
+    out_dir = study.paths.job(step.job) / "out"
+    trial = _launch(study, step, out_dir, f"run {run} on fresh seeds" if run else "the baseline on fresh seeds")
+    ended = ConfirmationEnded(
+        run=run,
+        seeds=step.seeds,
+        outcome=trial.outcome,
+        seconds=round(trial.seconds, 3),
+        peak_memory=trial.peak_memory,
+        message=trial.message,
+        reported=trial.reported,
+        scores=trial.scores,
+        machine=trial.machine,
+        commit=history.commit,
+        tree=history.tree,
+    )
+    if run and trial.outcome == "ok":
+        metrics = study.template.manifest.metrics
+        comparisons = compare_on_fresh_seeds(trial.scores, trial.machine, history, metrics)
+        ended = _commit(study, ended.model_copy(update={"comparisons": comparisons}), out_dir)
+    study.happened(ended)
+    study.workspace.restore(history.tree)
+
+
+def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> Trial:
+    job, tick = study.paths.job(step.job), study.ticker(what)
+    tree = step.of.tree
+    if tree is None:
+        return study.launcher.run(study.paths.pinned, job, out_dir, tick, step.seeds)
+    if not is_under_way(job):
+        study.workspace.restore(tree)
+    trial = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)
+    return _refuse_tampered(study, tree, _refuse_incomplete(study, trial))
+
+
+def _refuse_incomplete(study: Study, trial: Trial) -> Trial:
+    """The trial, unless it lacks a dataset of the baseline."""
+    missing = sorted(set(study.history.begun.baseline) - set(trial.scores))
+    if trial.outcome == "ok" and missing:
+        message = f"final_info.json lacks the dataset {missing[0]!r}, which the baseline has"
+        return Trial("no-metrics", trial.seconds, trial.peak_memory, message)
+    return trial
+
+
+def _refuse_tampered(study: Study, tree: str, trial: Trial) -> Trial:
+    """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
+    touched = study.workspace.touched(tree)
+    if not touched:
+        return trial
+    message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
+    return Trial("tampered", trial.seconds, trial.peak_memory, message)
+
+
+def _commit(study: Study, ended: ConfirmationEnded, saved: Path) -> ConfirmationEnded:
+    """The event with the commit that keeps what the fresh seeds gave."""
+    name, verified = f"run_{ended.run}/confirmed.json", saved / "verified.json"
+    keep(verified if verified.exists() else saved / "final_info.json", study.paths.root / name)
+    tree = study.workspace.with_results(study.history.tree, [name])
+    commit = study.workspace.commit(tree, study.history.commit, confirmation_message(ended), time.time())
+    return ended.model_copy(update={"commit": commit, "tree": tree})

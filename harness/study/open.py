@@ -1,0 +1,115 @@
+"""Opening a study to work on it: new, or taken up again where its journal stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from harness import plugins
+from harness.agents import BUILT_IN as AGENTS
+from harness.agents import Setup
+from harness.errors import UserError
+from harness.execution import environment, lock, process
+from harness.execution.executors import BUILT_IN as EXECUTORS
+from harness.execution.executors import Executor
+from harness.execution.launcher import Launcher
+from harness.paths import ProjectPaths, StudyPaths
+from harness.planning.strategies import BUILT_IN as STRATEGIES
+from harness.records import Call, Machine
+from harness.state.events import StudyResumed
+from harness.state.history import History
+from harness.state.journal import Journal, history
+from harness.study.spec import ExecutionOptions
+from harness.study.study import Study, Watcher
+from harness.template.folder import Template
+from harness.workspace import Lab, Workspace
+
+
+def agent_class(name: str) -> Any:
+    return plugins.find("agent", name, AGENTS)
+
+
+@contextmanager
+def open_study(
+    project: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, watcher: Watcher
+) -> Iterator[Study]:
+    """A study ready to be worked on, new or taken up again; nobody else can open it meanwhile.
+
+    Raises:
+        UserError: another process works on it, or it is over.
+    """
+    process.hide_own_memory()
+    executor: Executor = plugins.find("executor", options.executor, EXECUTORS)()
+    with ExitStack() as stack:
+        if not stack.enter_context(lock.held(paths.lock)):
+            raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
+        journal = stack.enter_context(Journal(paths.journal))
+        state = History(journal.events)
+        begun = state.begun
+        pinned = Template(paths.pinned)
+        workspace = Workspace(Lab(project.lab), paths.root, pinned)
+        workspace.unlock()
+        workspace.point_at(state.commit)
+        study: Study
+
+        def on_call(call: Call) -> None:
+            study.model_called(call)
+
+        setup = Setup(
+            paths=paths,
+            model=begun.model,
+            prices=begun.prices,
+            timeout=options.model_timeout,
+            retries=options.model_retries,
+            on_call=on_call,
+            on_note=watcher.note,
+            calls=state.calls_of_ended_turns,
+        )
+        agent = agent_class(begun.agent)(setup)
+        stack.callback(agent.close)
+        study = Study(
+            paths=paths,
+            template=pinned,
+            workspace=workspace,
+            journal=journal,
+            agent=agent,
+            strategy=plugins.find("strategy", begun.strategy, STRATEGIES)(),
+            launcher=Launcher(
+                template=pinned,
+                executor=executor,
+                pinned=paths.pinned,
+                pinned_digest=begun.pinned,
+                held_out_digest=begun.held_out,
+                environment=environment.ready(pinned, project.environments, watcher.note),
+                sandboxed=options.sandboxed,
+                hidden=(str(project.root),),
+            ),
+            watcher=watcher,
+        )
+        if begun.baseline_machine not in (None, study.launcher.machine):
+            watcher.note(_elsewhere(begun.baseline_machine, study.launcher.machine))
+        if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
+            resumed = StudyResumed()
+            journal.append(resumed)
+            study.history.add(resumed)
+        yield study
+
+
+def _elsewhere(baseline: Machine, here: Machine) -> str:
+    return (
+        f"this is another kind of machine than the baseline's ({'; '.join(here.differences(baseline))}): the same code "
+        "may give other last digits here, so nothing that runs here is called unchanged or compared exactly"
+    )
+
+
+def may_resume(paths: StudyPaths) -> History:
+    """The history of a study that can go on.
+
+    Raises:
+        UserError: it is over.
+    """
+    found = history(paths)
+    if found.stopped is not None and found.stopped.status in ("done", "failed"):
+        raise UserError(f"{paths.name} is over ({found.stopped.status}: {found.stopped.reason})")
+    return found

@@ -1,0 +1,76 @@
+"""A study that is open: its folder, branch and journal, and the parts that work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from harness.agents import Agent
+from harness.checks.types import TypeCheck, accepted_errors
+from harness.execution.launcher import Launcher, Tick
+from harness.models import append_to_recording
+from harness.paths import StudyPaths
+from harness.planning.next_step import next_step
+from harness.planning.steps import Step
+from harness.planning.strategies import Strategy
+from harness.records import Call
+from harness.state.events import AnyEvent, ModelCalled
+from harness.state.history import History
+from harness.state.journal import Journal
+from harness.template.folder import Template
+from harness.workspace import Workspace
+
+
+class Watcher(Protocol):
+    """Whoever looks on while a study is worked on."""
+
+    def happened(self, event: AnyEvent, history: History) -> None: ...
+
+    def running(self, what: str, seconds: float, last_line: str, history: History) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@dataclass
+class Study:
+    """What the steps of a study are done with. `happened` is the only way in which its state changes."""
+
+    paths: StudyPaths
+    template: Template
+    """The pinned copy, not the project's."""
+    workspace: Workspace
+    journal: Journal
+    agent: Agent
+    strategy: Strategy
+    launcher: Launcher
+    watcher: Watcher
+    history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = History(self.journal.events)
+
+    def next_step(self) -> Step:
+        return next_step(self.history, self.template.manifest, self.strategy)
+
+    def happened(self, event: AnyEvent) -> None:
+        """Journal first, then everything else."""
+        self.journal.append(event)
+        self.history.add(event)
+        self.watcher.happened(event, self.history)
+
+    def model_called(self, call: Call) -> None:
+        """Told by the agent of every model call, as soon as it is answered."""
+        append_to_recording(self.paths.recording, call, self.history.calls)
+        turn = len(self.history.turns) + 1
+        number = self.history.calls + 1
+        self.happened(ModelCalled(turn=turn, call=number, usage=call.usage, seconds=call.seconds, note=call.note))
+
+    def ticker(self, what: str) -> Tick:
+        return lambda seconds, line: self.watcher.running(what, seconds, line, self.history)
+
+    @cached_property
+    def type_check(self) -> TypeCheck:
+        """The type check, with the errors that the template has itself."""
+        python = self.launcher.environment.python
+        return TypeCheck(python, accepted_errors(python, self.paths.pinned))
