@@ -117,7 +117,7 @@ def test_terminating_what_is_gone_is_no_error(tmp_path: Path) -> None:
 
 DOUBLE_FORK = """
 import os, sys, time
-from harness import process
+from harness.execution import process
 process.adopt_orphans()
 read, write = os.pipe()
 if os.fork() == 0:
