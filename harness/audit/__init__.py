@@ -1,6 +1,7 @@
 """An audit of results that another system left behind: what its folder shows and nobody said.
 
-`reading` turns a folder into frozen records and trusts nothing in it, `chat` and `judging` are pure, `page` renders.
+`reading` turns a folder into frozen records and trusts nothing in it; `transcript` and `judging` are pure; `page`
+renders.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.audit.judging import judge
-from harness.audit.naming import Wanted
+from harness.audit.metric_names import Wanted
 from harness.audit.reading import ideas
 from harness.audit.records import IdeaReport, Item, Kind, Material, Report, Share, StandardErrors
 from harness.audit.words import listing, tame

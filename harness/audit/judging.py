@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.audit import chat as chats
-from harness.audit import claimed
-from harness.audit.naming import Wanted
+from harness.audit import standard_errors, transcript
+from harness.audit.duplicates import Code, code_of, replicates, said_of_code
+from harness.audit.metric_names import Wanted
 from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, Text
-from harness.audit.sameness import Code, code_of, replicates, said_of_code
 from harness.audit.verdicts import judgements_of, primary_of
 from harness.audit.words import listing
 from harness.claims.check import LINE, LINES, NAMES, PAIRED, SEEDS, Known, unsupported
@@ -20,15 +19,15 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
 def judge(material: Material, wanted: Wanted) -> IdeaReport:
     """Everything that can be said of one idea."""
-    chat = chats.told(material.chats, material.chats_whole) if material.chats else None
-    log = chats.logged(material.log) if material.log else chats.Story()
+    chat = transcript.told(material.chats, material.chats_whole) if material.chats else None
+    log = transcript.logged(material.log) if material.log else transcript.Story()
     measured = {run.number: run for run in material.runs if run.measured}
     primary, goal, chosen = primary_of(measured, wanted)
     code = code_of(measured, chat)
     judgements = judgements_of(measured, primary, goal, code.repeated) if primary else {}
     same = replicates(measured, code, wanted)
     seen = _seen(measured, material.chats, chat)
-    errors, wrong = claimed.check(measured)
+    errors, wrong = standard_errors.check(measured)
     claims, unread = _claims(material.notes, _known(measured, judgements, primary, wanted))
     return IdeaReport(
         name=material.name,
@@ -70,7 +69,9 @@ def _run_report(
 # What the agent was told, and what failed
 
 
-def _seen(measured: Mapping[int, Source], texts: Sequence[Text], chat: chats.Story | None) -> dict[int, bool | None]:
+def _seen(
+    measured: Mapping[int, Source], texts: Sequence[Text], chat: transcript.Story | None
+) -> dict[int, bool | None]:
     """run → whether its result is in the chat: by the prompt that announces it, or by a number that only it has."""
     if chat is None:
         return {run: None for run in measured if run}
@@ -100,8 +101,8 @@ def _unseen(seen: Mapping[int, bool | None]) -> list[Item]:
     ]
 
 
-def _failed(chat: chats.Story | None, log: chats.Story) -> Iterator[Item]:
-    for event in chats.failures(chat, log):
+def _failed(chat: transcript.Story | None, log: transcript.Story) -> Iterator[Item]:
+    for event in transcript.failures(chat, log):
         launch = f"a launch for run {event.run} failed" if event.run is not None else "a launch failed"
         message = f"{launch}: {event.text}"
         yield Item(kind="failed launch", run=event.run, file=event.file, line=event.line, message=message)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harness.audit.naming import Wanted, likeliest
+from harness.audit.metric_names import Wanted, likeliest
 from harness.audit.records import Judgement, Metric, Source
 from harness.records import Comparison, Goal
 from harness.results.compare import compare, holm, verdict

@@ -23,11 +23,11 @@ class SmokeCheck:
         paths = StudyPaths(workspace.root)
         out_dir = paths.job(self.name) / "out"
         before = workspace.snapshot()
-        trial = self.launcher.smoke(workspace.root, paths.job(self.name), out_dir, self.tick)
+        launched = self.launcher.smoke(workspace.root, paths.job(self.name), out_dir, self.tick)
         touched = workspace.touched(before)
         workspace.restore(before)
         if touched:
-            return (Finding(check="smoke", message=f"the tiny trial run changed files of the study: {touched}"),)
-        if trial.outcome == "ok":
+            return (Finding(check="smoke", message=f"the smoke run changed files of the study: {touched}"),)
+        if launched.outcome == "ok":
             return ()
-        return (Finding(check="smoke", message=f"the tiny trial run failed ({trial.outcome}):\n{trial.message}"),)
+        return (Finding(check="smoke", message=f"the smoke run failed ({launched.outcome}):\n{launched.message}"),)

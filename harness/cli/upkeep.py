@@ -85,9 +85,9 @@ def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
 
     with bench(here) as place, place.run(chosen) as finished:
         left_out = finished.save(here.baselines)
-    trial, claims = finished.trial, finished.claims
+    launched, claims = finished.launched, finished.claims
     note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
-    print(f"stored in {baselines.folder(here.baselines, chosen)} ({trial.seconds:.1f} s){note}", file=told)
+    print(f"stored in {baselines.folder(here.baselines, chosen)} ({launched.seconds:.1f} s){note}", file=told)
     for claim in claims:
         holds = "pass" if claim.holds else "FAIL"
         print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=told)
@@ -103,11 +103,11 @@ def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
     for template in chosen:
         stored = baselines.load(here.baselines, template)
         with bench(here) as place, place.run(template) as finished:
-            trial = finished.trial
-        claims = (*finished.claims, *baselines.agreement(stored, trial.scores, template.manifest.primary))
+            launched = finished.launched
+        claims = (*finished.claims, *baselines.agreement(stored, launched.scores, template.manifest.primary))
         rows += [{"template": template.name, **claim.model_dump()} for claim in claims]
         if not as_json:
-            print(f"{template.name}: run again in {words.duration(trial.seconds)}", flush=True)
+            print(f"{template.name}: run again in {words.duration(launched.seconds)}", flush=True)
     if as_json:
         print_json(rows)
     else:
@@ -160,8 +160,9 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
         print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
     if chosen.manifest.smoke:
         with bench(here) as place:
-            trial = place.smoke(chosen)
-        print(f"{chosen.name}: smoke run ended well after {trial.seconds:.1f} s, {trial.peak_memory / 2**20:.0f} MiB")
+            launched = place.smoke(chosen)
+        memory = f"{launched.peak_memory / 2**20:.0f} MiB"
+        print(f"{chosen.name}: smoke run ended well after {launched.seconds:.1f} s, {memory}")
     else:
         print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")
     if baselines.path(here.baselines, chosen).exists():

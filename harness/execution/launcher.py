@@ -35,7 +35,7 @@ CLAIMS = TypeAdapter(tuple[Claim, ...])
 
 
 @dataclass(frozen=True)
-class Trial:
+class LaunchResult:
     """What a launch gave."""
 
     outcome: Outcome
@@ -67,17 +67,17 @@ class Launcher:
     hidden: tuple[str, ...] = ()
     """Folders that no run may see into: the project with its other studies."""
 
-    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> Trial:
+    def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> LaunchResult:
         """Run the experiment in `code`, on the template's seeds or others, read its metrics and have them evaluated."""
         spec = self.template.manifest.run
         launcher = replace(self, seeds=seeds) if seeds else self
-        return launcher._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
+        return launcher._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
 
-    def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> Trial:
+    def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> LaunchResult:
         """The same, tiny."""
         spec = self.template.manifest.smoke
         assert spec is not None
-        return self._trial(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
+        return self._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
         """Run plot.py; an empty string, or what went wrong."""
@@ -85,21 +85,21 @@ class Launcher:
         job, result = self._finish(self._job(argv, code, folder, out_dir, PLOT_TIMEOUT), tick)
         return "" if result.ending == "exited" and result.code == 0 else _failure(job, result)[1]
 
-    def _trial(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> Trial:
+    def _launch(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> LaunchResult:
         job = self._job(
             self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
         )
         job, result = self._finish(job, tick)
         if result.ending != "exited" or result.code != 0:
             outcome, message = _failure(job, result)
-            return Trial(outcome, result.seconds, result.peak_memory, message)
+            return LaunchResult(outcome, result.seconds, result.peak_memory, message)
         try:
             reported, scores = self._scores(folder, out_dir, tick, smoke)
         except MetricsError as error:
-            return Trial("no-metrics", result.seconds, result.peak_memory, str(error))
+            return LaunchResult("no-metrics", result.seconds, result.peak_memory, str(error))
         packages = machine.packages(self.environment.python)
         where = Machine(**result.machine, packages=packages) if result.machine else None
-        return Trial("ok", result.seconds, result.peak_memory, "", reported, scores, where)
+        return LaunchResult("ok", result.seconds, result.peak_memory, "", reported, scores, where)
 
     def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""

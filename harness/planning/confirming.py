@@ -1,8 +1,8 @@
 """Which run is measured again on fresh seeds, and what that takes. Pure.
 
 Try enough runs and one will look better by chance. Only values that played no part in the choice can tell, so until
-then a run is "promising, unconfirmed". All confirmations of a study use the same fresh seeds. The baseline is run on them
-too where it has fewer seeds of its own, and that once.
+then a run is "promising, unconfirmed". All confirmations of a study use the same fresh seeds. The baseline is run on
+them too where it has fewer seeds of its own, and that once.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from harness.execution.executors import is_under_way
-from harness.execution.launcher import Trial, keep
+from harness.execution.launcher import LaunchResult, keep
 from harness.planning.steps import Attempt, Confirmation, Measure
 from harness.records import Outcome
 from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded
@@ -57,18 +57,18 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
                 sandbox=study.launcher.confinement,
             )
         )
-    trial = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
+    result = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
     study.happened(  # before anything is put back, so that what a run did is known after a crash too
         AttemptEnded(
             run=attempt.run,
             attempt=attempt.attempt,
-            outcome=trial.outcome,
-            seconds=round(trial.seconds, 3),
-            peak_memory=trial.peak_memory,
-            message=trial.message,
-            reported=trial.reported,
-            scores=trial.scores,
-            machine=trial.machine,
+            outcome=result.outcome,
+            seconds=round(result.seconds, 3),
+            peak_memory=result.peak_memory,
+            message=result.message,
+            reported=result.reported,
+            scores=result.scores,
+            machine=result.machine,
         )
     )
     study.workspace.restore(attempt.tree)
@@ -77,55 +77,55 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
 def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmation) -> None:
     history, run = study.history, confirmation.run
     out_dir = study.paths.job(step.job) / "out"
-    trial = _launch(study, step, out_dir, f"run {run} on fresh seeds" if run else "the baseline on fresh seeds")
+    result = _launch(study, step, out_dir, f"run {run} on fresh seeds" if run else "the baseline on fresh seeds")
     ended = ConfirmationEnded(
         run=run,
         seeds=step.seeds,
-        outcome=trial.outcome,
-        seconds=round(trial.seconds, 3),
-        peak_memory=trial.peak_memory,
-        message=trial.message,
-        reported=trial.reported,
-        scores=trial.scores,
-        machine=trial.machine,
+        outcome=result.outcome,
+        seconds=round(result.seconds, 3),
+        peak_memory=result.peak_memory,
+        message=result.message,
+        reported=result.reported,
+        scores=result.scores,
+        machine=result.machine,
         commit=history.commit,
         tree=history.tree,
     )
-    if run and trial.outcome == "ok":
+    if run and result.outcome == "ok":
         metrics = study.template.manifest.metrics
-        comparisons = compare_on_fresh_seeds(trial.scores, trial.machine, history, metrics)
+        comparisons = compare_on_fresh_seeds(result.scores, result.machine, history, metrics)
         ended = _commit(study, ended.model_copy(update={"comparisons": comparisons}), out_dir)
     study.happened(ended)
     study.workspace.restore(history.tree)
 
 
-def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> Trial:
+def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResult:
     job, tick = study.paths.job(step.job), study.ticker(what)
     tree = step.of.tree
     if tree is None:
         return study.launcher.run(study.paths.pinned, job, out_dir, tick, step.seeds)
     if not is_under_way(job):
         study.workspace.restore(tree)
-    trial = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)
-    return _refuse_tampered(study, tree, _refuse_incomplete(study, trial))
+    result = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)
+    return _refuse_tampered(study, tree, _refuse_incomplete(study, result))
 
 
-def _refuse_incomplete(study: Study, trial: Trial) -> Trial:
-    """The trial, unless it lacks a dataset of the baseline."""
-    missing = sorted(set(study.history.begun.baseline) - set(trial.scores))
-    if trial.outcome == "ok" and missing:
+def _refuse_incomplete(study: Study, result: LaunchResult) -> LaunchResult:
+    """The result, unless it lacks a dataset of the baseline."""
+    missing = sorted(set(study.history.begun.baseline) - set(result.scores))
+    if result.outcome == "ok" and missing:
         message = f"final_info.json lacks the dataset {missing[0]!r}, which the baseline has"
-        return Trial("no-metrics", trial.seconds, trial.peak_memory, message)
-    return trial
+        return LaunchResult("no-metrics", result.seconds, result.peak_memory, message)
+    return result
 
 
-def _refuse_tampered(study: Study, tree: str, trial: Trial) -> Trial:
-    """The trial, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
+def _refuse_tampered(study: Study, tree: str, result: LaunchResult) -> LaunchResult:
+    """The result, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
     touched = study.workspace.touched(tree)
     if not touched:
-        return trial
+        return result
     message = f"while it ran, the experiment changed files of the study ({touched}); its results do not count"
-    return Trial("tampered", trial.seconds, trial.peak_memory, message)
+    return LaunchResult("tampered", result.seconds, result.peak_memory, message)
 
 
 def _commit(study: Study, ended: ConfirmationEnded, saved: Path) -> ConfirmationEnded:

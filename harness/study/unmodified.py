@@ -13,7 +13,7 @@ from harness.errors import BaselineError, TemplateError
 from harness.execution import environment, launcher, lock
 from harness.execution.environment import Say
 from harness.execution.executors import Executor
-from harness.execution.launcher import Launcher, Tick, Trial
+from harness.execution.launcher import Launcher, LaunchResult, Tick
 from harness.paths import ProjectPaths
 from harness.records import Claim, Machine
 from harness.template import baseline as baselines
@@ -27,9 +27,9 @@ WAIT = 0.5
 class Unsuccessful(TemplateError):
     """The unmodified experiment gave no result; `log` says more than one line can."""
 
-    def __init__(self, trial: Trial, template: Template) -> None:
-        super().__init__(f"the unmodified {template.name} failed ({trial.outcome})")
-        self.log = trial.message
+    def __init__(self, launched: LaunchResult, template: Template) -> None:
+        super().__init__(f"the unmodified {template.name} failed ({launched.outcome})")
+        self.log = launched.message
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Finished:
 
     template: Template
     """The copy that ran: the project's may have been edited meanwhile."""
-    trial: Trial
+    launched: LaunchResult
     out_dir: Path
     claims: tuple[Claim, ...] = ()
     """What known.py knows of a correct build, and what this run shows."""
 
     def save(self, folder: Path) -> list[str]:
         """Store it as the template's baseline; gives the names of files that are too large to be kept."""
-        trial = self.trial
+        launched = self.launched
         return baselines.save(
             folder,
             self.template,
             self.out_dir,
-            scores=trial.scores,
-            reported=trial.reported,
-            seconds=trial.seconds,
-            machine=trial.machine,
+            scores=launched.scores,
+            reported=launched.reported,
+            seconds=launched.seconds,
+            machine=launched.machine,
         )
 
 
@@ -71,7 +71,7 @@ class Bench:
     """Called while a job runs."""
     sandboxed: bool = True
 
-    def smoke(self, template: Template) -> Trial:
+    def smoke(self, template: Template) -> LaunchResult:
         """The tiny run. Raises Unsuccessful."""
         with self._laid_out(template) as (launcher, code, scratch):
             return _successful(launcher.smoke(code, scratch / "job", scratch / "job" / "out", self.tick), template)
@@ -86,9 +86,9 @@ class Bench:
         """
         with self._laid_out(template) as (launcher, code, scratch):
             out_dir = scratch / "job" / "out"
-            trial = _successful(launcher.run(code, scratch / "job", out_dir, self.tick), template)
+            launched = _successful(launcher.run(code, scratch / "job", out_dir, self.tick), template)
             claims = launcher.known(out_dir, scratch / "known", self.tick)
-            yield Finished(Template(launcher.pinned), trial, out_dir, claims)
+            yield Finished(Template(launcher.pinned), launched, out_dir, claims)
 
     def baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
         """The baseline that runs on this machine can be compared with to the last digit, and the folder of its run.
@@ -120,8 +120,8 @@ class Bench:
         with self.run(template) as finished:
             finished.save(kept)
             primary = template.manifest.primary
-            claims = (*finished.claims, *baselines.agreement(stored, finished.trial.scores, primary))
-        self.say(f"baseline: measured here in {finished.trial.seconds:.0f} s")
+            claims = (*finished.claims, *baselines.agreement(stored, finished.launched.scores, primary))
+        self.say(f"baseline: measured here in {finished.launched.seconds:.0f} s")
         for claim in claims:
             if not claim.holds:
                 self.say(f"FAIL  {claim.claim}: {claim.found} (expected {claim.expected})")
@@ -156,10 +156,10 @@ class Bench:
         return environment.ready(template, self.project.environments, self.building)
 
 
-def _successful(trial: Trial, template: Template) -> Trial:
-    if trial.outcome != "ok":
-        raise Unsuccessful(trial, template)
-    return trial
+def _successful(launched: LaunchResult, template: Template) -> LaunchResult:
+    if launched.outcome != "ok":
+        raise Unsuccessful(launched, template)
+    return launched
 
 
 def _why(template: Template, stored: Baseline, here: Machine) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from lab import Project, Said, Study, notes, scale, swap
 
-from harness.audit import chat, reading
+from harness.audit import reading, transcript
 
 from .conftest import listing
 
@@ -591,7 +591,7 @@ def test_events_beyond_the_bound_are_said_and_nothing_is_concluded_from_their_ab
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), EDIT.format(file="other.py") * 2, idea.told(2))
     idea.file("log.txt", "Run 3 failed with return code 1\n" * 4)
     assert found(idea.root, "unsnapshotted") != []
-    monkeypatch.setattr(chat, "EVENTS", 3)
+    monkeypatch.setattr(transcript, "EVENTS", 3)
     (only,) = parsed(idea.root)["ideas"]
     lines = [
         "*_aider.txt: only the first 3 of 5 events were read",

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import TemplateFault
 from harness.execution.executors.local import LocalExecutor
-from harness.execution.launcher import Launcher, Trial
+from harness.execution.launcher import Launcher, LaunchResult
 from harness.template.folder import Template
 
 from .conftest import EVALUATE, EXPERIMENT
@@ -27,7 +27,7 @@ class Bench:
         template, pinned = Template(self.toy), self.root / "pinned" / "template"
         return Launcher(template, LocalExecutor(), pinned, template.pin(pinned))
 
-    def run(self, script: str = EXPERIMENT, evaluator: str = EVALUATE) -> Trial:
+    def run(self, script: str = EXPERIMENT, evaluator: str = EVALUATE) -> LaunchResult:
         launcher = self.launcher(evaluator)
         code = self.root / "study"
         code.mkdir()

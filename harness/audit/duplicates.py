@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.audit import chat as chats
-from harness.audit.naming import Wanted, is_cost
+from harness.audit import transcript
+from harness.audit.metric_names import Wanted, is_cost
 from harness.audit.records import Item, Replicates, Source, Spread
 from harness.audit.words import listing
 from harness.results.final_info import mean
@@ -29,13 +29,13 @@ class Code:
         return {run for run, first in self.first.items() if run != first}
 
 
-def code_of(measured: Mapping[int, Source], chat: chats.Story | None) -> Code:
+def code_of(measured: Mapping[int, Source], chat: transcript.Story | None) -> Code:
     """Compare the runs' snapshots, and read in the chat what else was edited.
 
     The baseline has no snapshot. Where the chat shows that nothing was edited before run 1, run 1 executed its code.
     """
     digests = {number: run.code for number, run in sorted(measured.items()) if run.code is not None}
-    if 0 in measured and 0 not in digests and 1 in digests and chats.edited_between(chat, 0, 1) == set():
+    if 0 in measured and 0 not in digests and 1 in digests and transcript.edited_between(chat, 0, 1) == set():
         digests = {0: digests[1], **digests}
     code = Code({}, {}, {})
     for number, digest in digests.items():
@@ -53,10 +53,10 @@ def code_of(measured: Mapping[int, Source], chat: chats.Story | None) -> Code:
     return code
 
 
-def _others_edited(chat: chats.Story | None, first: int, last: int) -> set[str] | None:
+def _others_edited(chat: transcript.Story | None, first: int, last: int) -> set[str] | None:
     """Code files but the one whose state the snapshots tell."""
-    edited = chats.edited_between(chat, first, last)
-    return None if edited is None else edited - {chats.SNAPSHOTTED}
+    edited = transcript.edited_between(chat, first, last)
+    return None if edited is None else edited - {transcript.SNAPSHOTTED}
 
 
 def replicates(measured: Mapping[int, Source], code: Code, wanted: Wanted) -> list[Replicates]:
