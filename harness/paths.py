@@ -88,6 +88,11 @@ class StudyPaths:
         return self.private / "lock"
 
     @property
+    def heartbeat(self) -> Path:
+        """What the controller that works on the study is doing."""
+        return self.private / "heartbeat.json"
+
+    @property
     def pinned(self) -> Path:
         """The template as it was when the study began; evaluators run from here."""
         return self.private / "template"

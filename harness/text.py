@@ -1,8 +1,9 @@
-"""The part of a log that says what went wrong. Pure."""
+"""Text from agents, experiments and logs made fit to be shown, and numbers as a person reads them. Pure."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 
 LIMIT = 4000
@@ -28,6 +29,29 @@ def clean(text: str) -> list[str]:
 def printable(text: str) -> str:
     """Text with every control character but newline, tab and git's own colours made visible."""
     return re.sub(r"(?!\x1b\[(?:1|3[126]|41)?m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+
+
+def plain(text: str, most: int = 300) -> str:
+    """One line without control characters, of bounded length."""
+    joined = " ".join(part.strip() for part in clean(text[:4000]) if part.strip())
+    return joined[:most]
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; a dash for what is not known."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def when(at: float) -> str:
+    """Seconds since the epoch as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def last_line(text: str) -> str:

@@ -46,8 +46,8 @@ ROOMS = {
         *("state", "planning", "results", "template", "workspace"),
         *("execution", "models", "checks", "agents", "prompts"),
     },
-    "report": {"state", "results", "template"},
-    "audit": {"claims", "prompts", "results", "template"},
+    "report": {"state", "planning", "results", "template", "claims", "execution"},
+    "audit": {"claims", "results", "template"},
     "cli": {
         *("state", "planning", "results", "template", "workspace", "execution", "models", "checks", "agents"),
         *("prompts", "claims", "study", "report", "audit"),
@@ -166,7 +166,7 @@ def plant(path: Path, line: str) -> None:
     [
         "from harness.study.loop import Study",
         "import harness.cli.app",
-        "from ..cli import words",
+        "from ..cli import formatting",
         "from harness import cli",
     ],
 )

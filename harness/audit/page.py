@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.audit.records import ARROWS, Item, Kind, Report
-from harness.prompts import number
+from harness.text import number
 
 if TYPE_CHECKING:
     from jinja2 import Template

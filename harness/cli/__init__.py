@@ -18,12 +18,20 @@ from harness.cli.app import app
 from harness.errors import HarnessError
 
 COMMANDS = {
-    "reading": ("status", "show", "diff", "compare"),
-    "working": ("run", "resume", "confirm", "replay"),
-    "upkeep": ("baseline", "template", "doctor"),
-    "auditing": ("audit",),
+    "run": ("run", "resume"),
+    "stop": ("stop",),
+    "status": ("status",),
+    "compare": ("compare",),
+    "show": ("show",),
+    "diff": ("diff",),
+    "confirm": ("confirm",),
+    "replay": ("replay",),
+    "template": ("template",),
+    "baseline": ("baseline",),
+    "audit": ("audit",),
+    "doctor": ("doctor",),
 }
-"""Module → the commands that it registers when it is imported."""
+"""Module → the commands that it registers when it is imported, in the order in which help lists them."""
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="harness",
-    help="Let a coding agent work an idea on an experiment, and believe the numbers.",
+    help="Let a coding agent work on an experiment overnight, and trust the numbers in the morning.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -26,7 +26,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _project: list[Path] = []
 
 

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness.cli import words
+from harness.cli.formatting import style_of
 from harness.planning import budget
+from harness.report.story import line
 from harness.state.events import AnyEvent, AttemptEnded, EditChecked, ModelCalled, PlotsDrawn, StudyStopped, TurnStarted
 from harness.state.history import History
+from harness.text import duration, plain
 
 
 class LiveWatcher:
@@ -33,19 +35,19 @@ class LiveWatcher:
             self._live.stop()
 
     def happened(self, event: AnyEvent, history: History) -> None:
-        said = words.line(event, history)
-        if said:
-            self._console.print(Text(said[0], style=said[1]), soft_wrap=True)
+        told = line(event, history)
+        if told:
+            self._console.print(Text(told.text, style=style_of(told)), soft_wrap=True)
         if isinstance(event, TurnStarted):
             self._show(f"asking {history.begun.model or history.begun.agent} · left: {self._left(history)}")
         elif isinstance(event, AttemptEnded | EditChecked | ModelCalled | PlotsDrawn | StudyStopped):
             self._show("")
 
     def running(self, what: str, seconds: float, last_line: str, history: History) -> None:
-        self._show(f"{what} · {words.duration(seconds)} · left: {self._left(history)}\n  {words.plain(last_line)}")
+        self._show(f"{what} · {duration(seconds)} · left: {self._left(history)}\n  {plain(last_line)}")
 
     def note(self, text: str) -> None:
-        self._console.print(Text(f"  {words.plain(text)}", style="dim"), soft_wrap=True)
+        self._console.print(Text(f"  {plain(text)}", style="dim"), soft_wrap=True)
 
     def _left(self, history: History) -> str:
         return str(budget.left(history))

@@ -16,6 +16,7 @@ from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.history import History
 from harness.state.verdicts import disagreements, judge, screen
+from harness.text import number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -95,11 +96,6 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = number
     return environment
-
-
-def number(value: float | None) -> str:
-    """Four significant digits; a dash for what is not known."""
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _render(name: str, **context: Any) -> str:

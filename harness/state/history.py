@@ -117,6 +117,8 @@ class History:
         self.confirmations: list[ConfirmationEnded] = []
         """Every launch on fresh seeds, the baseline's (run 0) included."""
         self.confirmations_asked = 0
+        self.sandboxes: set[str] = set()
+        """Names of the sandboxes that launches got."""
         self.seeds: set[int] = set()
         """Every seed that anything of this study has run with."""
         self.plots: PlotsDrawn | None = None
@@ -163,6 +165,7 @@ class History:
                 self.news.append(event)
             case AttemptLaunched():
                 self.launched, self.ended = event, None
+                self.sandboxes.add(event.sandbox)
                 run = self.runs.setdefault(event.run, Run(event.run))
                 run.replicate_of, run.digest = event.replicate_of, event.digest
                 self.seeds.update(event.seeds)

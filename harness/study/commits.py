@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.prompts import number
 from harness.state.events import ConfirmationEnded, Recorded
 from harness.state.history import History
+from harness.text import number
 
 
 def message(recorded: Recorded, history: History) -> str:

@@ -96,6 +96,7 @@ def ask(study: Study, step: Ask) -> None:
     turn = len(history.turns) + 1
     text = prompt(study, step)
     write_whole(study.paths.prompt(turn), text)
+    study.doing(f"turn {turn}: asking {history.begun.model or history.begun.agent}")
     study.happened(TurnStarted(turn=turn, purpose=step.purpose, why=step.why or "", base=base))
     reply = study.agent.edit(Instruction(step.purpose, text, history), workspace)
     study.happened(take(study, turn, step.purpose, before, reply))
@@ -152,6 +153,7 @@ def find_replicate(study: Study, text: str) -> int | None:
 
 def check(study: Study, turn: TurnEnded) -> None:
     """Hold the edit against every check, cheapest first."""
+    study.doing(f"checking the edit of turn {turn.turn}")
     study.workspace.restore(turn.tree)
     digest = study.workspace.executed_digest()
     findings = first_findings(checks(study, turn), study.workspace)

@@ -16,6 +16,7 @@ from harness.planning.steps import Step
 from harness.planning.strategies import Strategy
 from harness.records import Call
 from harness.state.events import AnyEvent, ModelCalled
+from harness.state.heartbeat import Pulse
 from harness.state.history import History
 from harness.state.journal import Journal
 from harness.template.folder import Template
@@ -49,6 +50,11 @@ class Study:
 
     def __post_init__(self) -> None:
         self.history = History(self.journal.events)
+        self._pulse = Pulse(self.paths.heartbeat)
+
+    def doing(self, what: str) -> None:
+        """Say what is being done now, for whoever asks from outside."""
+        self._pulse.beat(what)
 
     def next_step(self) -> Step:
         return next_step(self.history, self.template.manifest, self.strategy)
@@ -67,7 +73,13 @@ class Study:
         self.happened(ModelCalled(turn=turn, call=number, usage=call.usage, seconds=call.seconds, note=call.note))
 
     def ticker(self, what: str) -> Tick:
-        return lambda seconds, line: self.watcher.running(what, seconds, line, self.history)
+        """Called while a job runs; tells whoever looks on, here or from outside."""
+
+        def tick(seconds: float, line: str) -> None:
+            self._pulse.beat(what, line)
+            self.watcher.running(what, seconds, line, self.history)
+
+        return tick
 
     @cached_property
     def type_check(self) -> TypeCheck:

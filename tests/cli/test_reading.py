@@ -207,8 +207,8 @@ def test_output_meant_for_a_reader_who_left_is_no_error(worked: Project) -> None
 
 @pytest.mark.parametrize("before", [[], ["-C", "."], ["--project", "run"]])
 def test_only_the_module_of_the_command_is_imported(before: list[str]) -> None:
-    assert cli._modules([*before, "status", "--json"]) == ["harness.cli.reading"]
-    assert cli._modules([*before, "run", "status"]) == ["harness.cli.working"]
+    assert cli._modules([*before, "status", "--json"]) == ["harness.cli.status"]
+    assert cli._modules([*before, "run", "status"]) == ["harness.cli.run"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--project=.", "status"], ["stauts"]])
@@ -220,6 +220,6 @@ def test_every_command_is_in_the_table_with_the_module_that_registers_it() -> No
     for module in cli.COMMANDS:
         import_module(f"harness.cli.{module}")
     registered = [(c.name or c.callback.__name__, c.callback.__module__) for c in app.registered_commands if c.callback]
-    registered += [(group.name, "harness.cli.upkeep") for group in app.registered_groups]
+    registered += [(group.name, "harness.cli.template") for group in app.registered_groups]
     table = [(name, f"harness.cli.{module}") for module, names in cli.COMMANDS.items() for name in names]
     assert sorted(registered) == sorted(table)

@@ -24,7 +24,7 @@ def lengths(text: str, *expressions: str) -> list[int]:
     """How long each expression of `text` is, from a process that is killed when it takes too long."""
     script = (
         "import sys\n"
-        "from harness.cli.words import plain\n"
+        "from harness.text import plain\n"
         "from harness.text import clean, failure, first_sentence, last_line\n"
         "text = sys.stdin.read()\n"
         f"print({', '.join(f'len({expression})' for expression in expressions)})\n"

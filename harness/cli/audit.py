@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import Json, app, console, print_json
+from harness.cli.app import app, console, print_json
+from harness.cli.options import Json
 
 if TYPE_CHECKING:
     from harness.audit.records import IdeaReport, Judgement, Report, RunReport
@@ -32,7 +33,7 @@ def audit(
     html: Annotated[Path | None, typer.Option("--html", help="Also write a page to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Audit the results of an AI-Scientist run: repeated code, unseen results, verdicts, claims without support."""
+    """Audit the results folder of an AI-Scientist run. Lists repeated code, unseen results and unsupported claims."""
     from harness.audit import audit as audited
 
     report = audited(folder, metric, _goals(goal or []))
@@ -89,14 +90,14 @@ def _print(report: Report) -> None:
 def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
     """The lines of one idea with their styles."""
     from harness.audit.records import ARROWS
-    from harness.cli import words
+    from harness.cli.formatting import columns
 
     yield idea.name, "bold"
     if idea.primary is None:
         yield f"  no verdicts: {idea.chosen}", "dim"
     else:
         yield f"  {idea.primary} {ARROWS[idea.goal]}".rstrip() + f" ({idea.chosen})", "dim"
-    table = words.columns([*_table(idea)])
+    table = columns([*_table(idea)])
     yield "\n".join(f"  {line}" for line in table.split("\n")), ""
     for kind in dict.fromkeys(item.kind for item in idea.findings):
         for line in _first([str(item) for item in idea.findings if item.kind == kind]):
@@ -135,7 +136,7 @@ def _of_run(run: RunReport) -> list[str]:
 
 
 def _cells(j: Judgement, several: bool) -> list[str]:
-    from harness.prompts import number
+    from harness.text import number
 
     value = f"{number(j.mean)} ± {number(j.sd)} (n={j.n})" if j.n > 1 else number(j.mean)
     change = "" if j.relative is None else f"{100 * j.relative:+.3g} %"

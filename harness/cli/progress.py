@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from harness.cli import words
 from harness.cli.app import console
 from harness.execution.executors.local import LocalExecutor
 from harness.study.unmodified import Bench, Unsuccessful
-from harness.text import printable
+from harness.text import duration, plain, printable
 
 if TYPE_CHECKING:
     from harness.execution.executors import Executor
@@ -27,13 +26,13 @@ def bench(here: ProjectPaths, executor: Executor | None = None, sandboxed: bool 
     with out.status(Text("running the unmodified template")) as spinner:
 
         def building(line: str) -> None:
-            spinner.update(Text(f"setting up · {words.plain(line)}"))
+            spinner.update(Text(f"setting up · {plain(line)}"))
 
         def say(line: str) -> None:
-            out.print(Text(f"  {words.plain(line, 600)}"), soft_wrap=True)
+            out.print(Text(f"  {plain(line, 600)}"), soft_wrap=True)
 
         def tick(seconds: float, line: str) -> None:
-            spinner.update(Text(f"running the unmodified template · {words.duration(seconds)} · {words.plain(line)}"))
+            spinner.update(Text(f"running the unmodified template · {duration(seconds)} · {plain(line)}"))
 
         try:
             yield Bench(here, executor or LocalExecutor(), building, say, tick, sandboxed)

@@ -1,0 +1,105 @@
+"""harness baseline: what an unmodified template scores."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from harness.cli.app import app, print_json, project
+from harness.cli.options import Json, TemplateNames
+from harness.cli.templates import load, names
+
+if TYPE_CHECKING:
+    from harness.paths import ProjectPaths
+    from harness.template.folder import Template
+
+
+@app.command()
+def baseline(
+    templates: TemplateNames = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it is fresh; run nothing.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Run the template and replace what is stored.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run it again, store nothing, and hold the result against what is known.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Create, check, refresh or reproduce a stored baseline.
+
+    Without an option: made if there is none, else checked. --check and --again take all templates where none is named.
+    """
+    from harness.errors import UserError
+    from harness.template.baseline import path
+
+    if check + refresh + again > 1:
+        raise UserError("take one of --check, --refresh and --again")
+    if not templates and not (check or again):
+        raise UserError(f"which template? There are: {', '.join(names())}")
+    here, chosen = project(), load(templates)
+    if again:
+        _again(here, chosen, as_json)
+        return
+    for template in chosen:
+        if refresh or not (check or path(here.baselines, template).exists()):
+            _store(here, template, sys.stderr if as_json else sys.stdout)
+    _check(here, chosen, as_json)
+
+
+def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
+    from harness.prompts import rows
+    from harness.template import baseline as baselines
+    from harness.text import number
+
+    stored = {template.name: baselines.load(here.baselines, template) for template in chosen}
+    if as_json:
+        print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
+        return
+    for name, found in stored.items():
+        print(f"{name}: fresh, made on {found.machine} in {found.seconds:.1f} s")
+        for row in rows(found.scores):
+            print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
+
+
+def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
+    from harness.cli.progress import bench
+    from harness.template import baseline as baselines
+
+    with bench(here) as place, place.run(chosen) as finished:
+        left_out = finished.save(here.baselines)
+    launched, claims = finished.launched, finished.claims
+    note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
+    print(f"stored in {baselines.folder(here.baselines, chosen)} ({launched.seconds:.1f} s){note}", file=told)
+    for claim in claims:
+        holds = "pass" if claim.holds else "FAIL"
+        print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=told)
+
+
+def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
+    """Run every template anew and print what was expected of it, with pass or fail."""
+    from harness.cli.formatting import columns
+    from harness.cli.progress import bench
+    from harness.template import baseline as baselines
+    from harness.text import duration, plain
+
+    started, rows = time.monotonic(), []
+    for template in chosen:
+        stored = baselines.load(here.baselines, template)
+        with bench(here) as place, place.run(template) as finished:
+            launched = finished.launched
+        claims = (*finished.claims, *baselines.agreement(stored, launched.scores, template.manifest.primary))
+        rows += [{"template": template.name, **claim.model_dump()} for claim in claims]
+        if not as_json:
+            print(f"{template.name}: run again in {duration(launched.seconds)}", flush=True)
+    if as_json:
+        print_json(rows)
+    else:
+        head = ["", "template", "what is known", "expected", "found"]
+        cells = [["pass" if r["holds"] else "FAIL", r["template"], r["claim"], r["expected"], r["found"]] for r in rows]
+        print("\n" + columns([head, *([plain(str(cell)) for cell in row] for row in cells)]))
+        failed = sum(not row["holds"] for row in rows)
+        print(f"\n{len(rows) - failed} of {len(rows)} hold, in {duration(time.monotonic() - started)}")
+    if not all(row["holds"] for row in rows):
+        raise typer.Exit(1)

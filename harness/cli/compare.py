@@ -1,0 +1,205 @@
+"""harness compare: runs against their baselines. A table where there is room for one, otherwise a block per run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import app, print_json, print_line, project, width
+from harness.cli.options import Json
+
+if TYPE_CHECKING:
+    from harness.paths import ProjectPaths, StudyPaths
+    from harness.records import Comparison
+    from harness.report.comparison import ComparisonRow
+    from harness.state.history import History, Run
+
+ROOM = 130
+"""Columns that the table needs; cut-off numbers would be worse than none."""
+HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
+
+
+@app.command()
+def compare(
+    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; without one, the latest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every metric, not only the primary one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the runs of a study with its baseline."""
+    from harness.errors import UserError
+    from harness.state.journal import history
+
+    here = project()
+    known = here.studies()
+    if not known:
+        raise UserError("there is no study yet; begin one with: harness run TEMPLATE --idea …")
+    chosen = [here.study(name) for name in studies or []] or [here.study_paths(_latest(here))]
+    found = [(paths, history(paths)) for paths in chosen]
+    if as_json:
+        print_json([_study_json(p, h) for p, h in found])
+        return
+    for paths, state in found:
+        _print_study(paths, state, every)
+
+
+def _latest(here: ProjectPaths) -> str:
+    studies = here.studies()
+    own = [name for name in studies if not re.search(r"-control$|-replay(-\d+)?$", name)]
+    return max(own or studies, key=lambda name: here.study_paths(name).journal.stat().st_mtime)
+
+
+def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
+    """Every run of a study against its baseline; the primary metric only, unless `every`."""
+    from harness.cli.formatting import print_warnings
+    from harness.report import comparison
+    from harness.report.summary import status_of
+    from harness.text import plain
+
+    title = f"{paths.name} · {history.begun.template} · {plain(history.begun.idea.title)}"
+    print_line((title, "bold"), (f"[{status_of(paths, history)}]", "dim"))
+    cells = _cells(comparison.rows(history, every), several=len(history.begun.baseline) > 1)
+    if not cells:
+        print_line(("no run was launched", "dim"))
+    elif width() >= ROOM:
+        _print_table(cells)
+    else:
+        _print_blocks(cells)
+    print_warnings(comparison.disagreements(history), "bold red")
+    tried = comparison.compared(history)
+    if tried:
+        over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
+        print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
+    print_warnings(comparison.elsewhere(history), "yellow")
+    if any(run.promising and not run.confirmed for run in history.measured):
+        print_line((f"Measure a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
+    _print_control(paths, history)
+    lab = paths.root.parent / "lab.git"
+    for run in history.measured:
+        print_line(f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}")
+
+
+def _print_control(paths: StudyPaths, history: History) -> None:
+    """Best so far of a study and of its control, where it has one."""
+    from harness.cli.formatting import curves
+    from harness.report.comparison import control_of
+
+    control = control_of(paths, history)
+    if control is None:
+        return
+    better = "lower" if control.goal == "min" else "higher"
+    print_line((f"best so far on the study's seeds, {better} is better:", "dim"))
+    for line in curves(control.ours, control.theirs, (history.begun.agent, f"control ({control.agent})")):
+        print_line(f"  {line}")
+
+
+def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
+    """The texts of each row, in the order of HEADS; a run is named in its first row only."""
+    from harness.text import number
+
+    found: list[tuple[str, ...]] = []
+    before = ""
+    for row in rows:
+        c, name = row.comparison, f"{row.run} fresh" if row.fresh else str(row.run)
+        shown, before = ("" if name == before else name), name
+        if c is not None:
+            p = number(row.p) if c.primary and row.verdict != "exploratory" else ""
+            found.append((shown, *_measured(c, several), p, _detectable(c), row.verdict))
+        elif row.unchanged:
+            where = f"on {row.unchanged} dataset{'s' if row.unchanged > 1 else ''}"
+            found.append((shown, where, "the same values", "", "", "", "", row.verdict))
+        else:
+            found.append((shown, "no result", "", "", "", "", "", row.verdict))
+    return found
+
+
+def _measured(c: Comparison, several: bool) -> tuple[str, str, str, str]:
+    from harness.text import number, plain
+
+    metric = f"{plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"
+    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]"
+    return (
+        metric + (f" {plain(c.dataset)}" if several else ""),
+        f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
+        f"{number(c.mean)} ± {number(c.sd)} (n={c.n})",
+        f"{c.effect:+.3g}{interval}",
+    )
+
+
+def _detectable(c: Comparison) -> str:
+    from harness.text import number
+
+    return c.note.split(": ")[-1].removeprefix("the values are ") if c.note else number(c.detectable)
+
+
+def _print_table(cells: list[tuple[str, ...]]) -> None:
+    """Columns below each other; the last one, which is the verdict, in its colour."""
+    from harness.cli.formatting import VERDICT_STYLES, columns
+
+    lines = columns([list(HEADS[:-1]), *(list(row[:-1]) for row in cells)], ragged=False).splitlines()
+    print_line((f"{lines[0]}  {HEADS[-1]}", "bold"))
+    for line, row in zip(lines[1:], cells, strict=True):
+        print_line(f"{line} ", (row[-1], VERDICT_STYLES.get(row[-1], "dim")))
+
+
+def _print_blocks(cells: list[tuple[str, ...]]) -> None:
+    from harness.cli.formatting import VERDICT_STYLES
+
+    for run, metric, baseline, value, effect, p, detectable, word in cells:
+        if run:
+            print_line((f"run {run}", "bold"))
+        print_line(f"  {metric} ", (word, VERDICT_STYLES.get(word, "dim")))
+        details = {"run": value, "baseline": baseline, "effect": effect, "p": p, HEADS[6]: detectable}
+        for head, cell in details.items():
+            if cell:
+                print_line(f"    {head:16}{cell}")
+
+
+def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from harness.report.comparison import control_of
+    from harness.report.curves import differences
+    from harness.report.facts import unsupported_claims
+    from harness.report.summary import status_of
+
+    home = history.begun.baseline_machine
+    found: dict[str, Any] = {
+        "study": paths.name,
+        "status": status_of(paths, history),
+        "runs": [_run_json(history, run) for run in history.runs.values()],
+        "baseline_machine": home.model_dump(mode="json") if home else None,
+        "unsupported_claims": unsupported_claims(paths, history),
+    }
+    control = control_of(paths, history)
+    if control is not None:
+        equal = differences(control.ours, control.theirs)
+        found["control"] = {
+            "study": control.study,
+            "curve": [asdict(point) for point in control.ours],
+            "control_curve": [asdict(point) for point in control.theirs],
+            "differences": [{**asdict(d), "difference": d.difference} for d in equal],
+        }
+    return found
+
+
+def _run_json(history: History, run: Run) -> dict[str, Any]:
+    from harness.state.verdicts import disagreements, judge
+
+    measured = run.measured
+    return {
+        "run": run.number,
+        "outcome": run.outcome,
+        "attempts": len(run.attempts),
+        "replicate_of": run.replicate_of,
+        "commit": run.recorded.commit if run.recorded else None,
+        "verdicts": {
+            dataset: {"verdict": word, "p_corrected": p}
+            for dataset, (word, p) in judge(history).get(run.number, {}).items()
+        },
+        "comparisons": [c.model_dump(mode="json") for c in run.comparisons],
+        "machine": measured.machine.model_dump(mode="json") if measured and measured.machine else None,
+        "reported_differs": disagreements(history, run),
+        "confirmation": run.confirmed.model_dump(mode="json") if run.confirmed else None,
+    }

@@ -1,0 +1,37 @@
+"""harness diff: what the agent changed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, print_json, project
+from harness.cli.options import Json, StudyName
+
+
+@app.command()
+def diff(
+    study: StudyName,
+    first: Annotated[str | None, typer.Argument(help="A run's number; without it, what the study began with.")] = None,
+    second: Annotated[str | None, typer.Argument(help="A run's number; without it, the study's last commit.")] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="Only the files and how many lines.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what the agent changed. Without runs the whole study, with one run up to that, with two between them."""
+    from harness.text import printable
+    from harness.workspace import Lab
+
+    here = project()
+    name = here.study(study).name
+    lab = Lab(here.lab)
+    if second is not None and first is not None:
+        ends = (lab.resolve(name, first), lab.resolve(name, second))
+    else:
+        ends = (lab.resolve(name, "template"), lab.resolve(name, first) if first else lab.head(name))
+    text = lab.diff(*ends, color=sys.stdout.isatty() and not as_json, stat=stat)
+    if as_json:
+        print_json({"study": name, "from": ends[0], "to": ends[1], "diff": text})
+    else:
+        print(printable(text) if text else "no difference")

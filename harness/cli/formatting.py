@@ -1,0 +1,56 @@
+"""How records of harness.report look on a terminal."""
+
+from __future__ import annotations
+
+from harness.cli.app import print_line
+from harness.report.curves import Point, differences
+from harness.report.story import StoryLine
+from harness.text import number
+
+BAR = 24
+STYLES = {"title": "bold", "aside": "dim", "good": "green", "bad": "red"}
+"""Tone of a line → how it is printed."""
+VERDICT_STYLES = {
+    "better": "bold green",
+    "promising, unconfirmed": "green",
+    "not confirmed": "yellow",
+    "worse": "bold red",
+    "inconclusive": "yellow",
+}
+
+
+def style_of(line: StoryLine) -> str:
+    return VERDICT_STYLES.get(line.verdict, "") if line.tone == "verdict" else STYLES.get(line.tone, "")
+
+
+def columns(rows: list[list[str]], ragged: bool = True) -> str:
+    """Rows with their cells one below the other; `ragged` without spaces at their ends."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() if ragged else line for line in lines)
+
+
+def print_warnings(sentences: list[str], style: str) -> None:
+    for sentence in sentences:
+        print_line((sentence, style))
+
+
+def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
+    """Best so far of a study and its control, run by run, and their difference at equal cost."""
+    values = [point.best for point in (*study, *control)]
+    low, high = min(values), max(values)
+
+    def cell(points: list[Point], run: int) -> str:
+        value = next((p.best for p in points if p.run == run), None)
+        if value is None:
+            return ""
+        length = round(1 + (BAR - 1) * (value - low) / (high - low)) if high > low else BAR
+        return f"{number(value):10} {'█' * length}"
+
+    last = max(study[-1].run, control[-1].run)
+    rows = [["run", *names], *([str(run), cell(study, run), cell(control, run)] for run in range(last + 1))]
+    equal = [
+        f"{d.at}: {number(d.study)} against {number(d.control)}, a difference of {d.difference:+.3g}"
+        for d in differences(study, control)
+    ]
+    return [*columns(rows).splitlines(), *equal]

@@ -1,0 +1,153 @@
+"""harness run, resume: work on studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from harness.cli.app import app, project
+from harness.cli.options import ExecutorName, Json, Model, Retries, Sandbox, StudyName, Timeout
+from harness.cli.work import say, tuning, with_control, work_all
+
+if TYPE_CHECKING:
+    from harness.paths import StudyPaths
+    from harness.records import Budget
+
+
+@app.command()
+def run(
+    template: Annotated[str, typer.Argument(help="Name of a template, or the path of its folder.")],
+    idea: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of one of the template's ideas, a .toml or .json file, or the idea itself. May be repeated."
+        ),
+    ] = None,
+    agent: Annotated[str, typer.Option(help="aider, tuner, random, or package.module:Class.")] = "aider",
+    model: Model = None,
+    max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
+    confirm: Annotated[
+        int, typer.Option(help="Runs that are measured again on fresh seeds in the end, the best that look better.")
+    ] = 1,
+    attempts: Annotated[int, typer.Option(help="Launches per run before it is given up.")] = 4,
+    max_fixes: Annotated[int, typer.Option(help="Turns in a row without a launch before the study stops.")] = 5,
+    max_dollars: Annotated[float | None, typer.Option(help="US dollars for model calls.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens for model calls.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Hours of wall-clock time.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the study (one idea only).")] = "",
+    start: Annotated[str, typer.Option("--from", help="STUDY/run_K to go on from.")] = "",
+    strategy: Annotated[
+        str, typer.Option(help="What the next run starts from: last, best, or package.module:Class.")
+    ] = "last",
+    control: Annotated[
+        str, typer.Option(help="tuner or random: work the same template with the same budget and no model, to compare.")
+    ] = "",
+    baseline_from: Annotated[
+        Literal["here", "stored"],
+        typer.Option(
+            "--baseline",
+            help="here: where the stored baseline comes from another kind of machine, the unmodified template is run "
+            "here once. stored: never; equal values are then no proof of equal code.",
+        ),
+    ] = "here",
+    executor: ExecutorName = "local",
+    sandbox: Sandbox = True,
+    model_timeout: Timeout = 600.0,
+    model_retries: Retries = 4,
+    as_json: Json = False,
+) -> None:
+    """Run a study: an agent works on an idea, within a budget."""
+    from harness.agents import WITHOUT_MODEL
+    from harness.cli.progress import bench
+    from harness.errors import IdeaError, UserError
+    from harness.execution.executors import BUILT_IN
+    from harness.planning import strategies
+    from harness.plugins import find
+    from harness.study.create import check_name, create
+    from harness.study.open import agent_class
+    from harness.study.spec import ExecutionOptions, StudySpec
+    from harness.template import baseline
+    from harness.template import folder as templates
+    from harness.template.ideas import read_idea
+
+    here = project()
+    chosen = templates.load(here.templates, template)
+    worker = agent_class(agent)
+    runs_on = find("executor", executor, BUILT_IN)
+    find("strategy", strategy, strategies.BUILT_IN)
+    budget = _budget(
+        runs=max_runs,
+        confirm=confirm,
+        attempts=attempts,
+        fixes=max_fixes,
+        dollars=max_dollars,
+        tokens=max_tokens,
+        hours=max_hours,
+    )
+    if not idea and agent not in WITHOUT_MODEL:
+        raise IdeaError(
+            f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
+        )
+    ideas = [read_idea(chosen, text) for text in idea or []] or [tuning(chosen)]
+    if name and len(ideas) > 1:
+        raise UserError("--name goes with one idea; leave it out to name each study after its idea")
+    stored = baseline.load(here.baselines, chosen)
+    priced = worker.check(model, chosen, priced=budget.dollars is not None)
+    if control:
+        agent_class(control).check(None, chosen, priced=False)
+        if name and (here.runs / f"{name}-control").exists():
+            raise UserError(f"there is a study named {name}-control already; take another --name")
+    run_0 = baseline.folder(here.baselines, chosen) / "run_0"
+    if baseline_from == "here":
+        with bench(here, runs_on(), sandbox) as place:
+            stored, run_0 = place.baseline(chosen, stored)
+    specs = [
+        StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, check_name(name), start, control)
+        for one in ideas
+    ]
+
+    def studies() -> Iterator[StudyPaths]:
+        """Each study, begun when the one before it is over."""
+        for spec in specs:
+            yield from with_control(here, create(here, spec, say))
+
+    options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(work_all(here, studies(), options, as_json))
+
+
+def _budget(**amounts: Any) -> Budget:
+    from pydantic import ValidationError
+
+    from harness.errors import UserError
+    from harness.records import Budget
+
+    try:
+        return Budget(**amounts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = {"runs": "max-runs", "attempts": "attempts", "fixes": "max-fixes", "confirm": "confirm"}.get(
+            str(first["loc"][0]), f"max-{first['loc'][0]}"
+        )
+        raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
+
+
+@app.command()
+def resume(
+    study: StudyName,
+    executor: ExecutorName = "local",
+    sandbox: Sandbox = True,
+    model_timeout: Timeout = 600.0,
+    model_retries: Retries = 4,
+    as_json: Json = False,
+) -> None:
+    """Continue a study that was paused, interrupted or killed. A finished run is never repeated."""
+    from harness.study.open import may_resume
+    from harness.study.spec import ExecutionOptions
+
+    here = project()
+    paths = here.study(study)
+    may_resume(paths)
+    options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
+    raise typer.Exit(work_all(here, with_control(here, paths), options, as_json))

@@ -1,0 +1,32 @@
+"""harness stop: interrupt a study that is being worked on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, print_json, project
+from harness.cli.options import Json, StudyName
+
+
+@app.command()
+def stop(
+    study: StudyName,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until it has stopped.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Stop a running study. Its run ends, nothing is lost, and `harness resume` continues it."""
+    from harness.errors import HarnessError
+    from harness.report.summary import status_of
+    from harness.state.journal import history
+    from harness.study.stop import stop_controller
+
+    paths = project().study(study)
+    if not stop_controller(paths, wait):
+        raise HarnessError(f"{paths.name} was told to stop, but still runs after {wait:g} s; wait, or try again")
+    found = status_of(paths, history(paths))
+    if as_json:
+        print_json({"study": paths.name, "status": found})
+    else:
+        print(f"{paths.name}: {found}\n\nGo on with:  harness resume {paths.name}")

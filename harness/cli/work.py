@@ -1,0 +1,102 @@
+"""Working on studies, one after another, while somebody looks on: what run, resume and replay share."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.app import console, print_json
+
+if TYPE_CHECKING:
+    from harness.paths import ProjectPaths, StudyPaths
+    from harness.records import Idea
+    from harness.state.events import StudyStopped
+    from harness.study.spec import ExecutionOptions
+    from harness.template.folder import Template
+
+
+def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
+    """A study, and when it is done its control, if one was asked for and is not there."""
+    from harness.records import PricedModel
+    from harness.state.journal import history
+    from harness.study.create import create
+    from harness.study.spec import spec_of
+
+    yield paths
+    after, name = history(paths), f"{paths.name}-control"
+    if after.begun.control and after.status == "done" and not (here.runs / name).exists():
+        spec = spec_of(paths)
+        beside = replace(spec, agent=spec.control, model=PricedModel(), idea=tuning(spec.template), control="")
+        yield create(here, replace(beside, name=name, control_of=paths.name), say)
+
+
+def tuning(template: Template) -> Idea:
+    from harness.records import Idea
+
+    return Idea(title=f"Tune {template.name}", prompt="Search the constants in [search_space].")
+
+
+def say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """SIGTERM, and a terminal that closes, mean what Ctrl-C means; once, so that stopping is not cut short."""
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    heeded = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    for each in heeded:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in heeded:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def work_all(here: ProjectPaths, studies: Iterator[StudyPaths], options: ExecutionOptions, as_json: bool) -> int:
+    """Work the studies one after another; the exit code is that of the worst."""
+    codes = []
+    for paths in studies:
+        stopped = work(here, paths, options, quiet=as_json)
+        if as_json:
+            print_json({"study": paths.name, "status": stopped.status, "reason": stopped.reason}, indent=None)
+        else:
+            _what_next(paths, stopped)
+        codes.append({"done": 0, "interrupted": 130}.get(stopped.status, 1))
+        if stopped.status == "interrupted":
+            break
+    return max(codes)
+
+
+def work(here: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, quiet: bool) -> StudyStopped:
+    from harness.cli.live import LiveWatcher
+    from harness.study import loop
+    from harness.study.open import open_study
+
+    with (
+        stop_on_signals(),
+        LiveWatcher(console(stderr=quiet)) as watcher,
+        open_study(here, paths, options, watcher) as study,
+    ):
+        watcher.happened(study.history.begun, study.history)
+        return loop.work(study)
+
+
+def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:
+    if stopped.status in ("paused", "interrupted"):
+        print(f"\nGo on with:  harness resume {paths.name}")
+        return
+    print(f"\nResults:     harness compare {paths.name}")
+    print(f"What changed: harness diff {paths.name}")
+    if any(paths.plots.glob("*")) if paths.plots.exists() else False:
+        print(f"Plots:       {Path(paths.plots)}")

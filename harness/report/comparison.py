@@ -1,0 +1,112 @@
+"""A study's runs compared with its baseline: rows for a table, and what must be said below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.paths import StudyPaths
+from harness.records import Comparison
+from harness.report.curves import Point, curve
+from harness.state import verdicts
+from harness.state.history import History, Run
+from harness.state.journal import history as read_history
+from harness.state.verdicts import Verdicts
+from harness.text import plain
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One metric of one run on one dataset, or a run without a result."""
+
+    run: int
+    fresh: bool
+    """Whether the values are those on fresh seeds."""
+    verdict: str
+    """Of a metric that is not the primary one: "exploratory". Of a run without a result: how it ended."""
+    comparison: Comparison | None = None
+    p: float | None = None
+    """Corrected over all comparisons of the study."""
+    unchanged: int = 0
+    """In the place of a comparison: on how many datasets the primary metric is unchanged."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """The study's control, beside it."""
+
+    study: str
+    agent: str
+    goal: str
+    ours: list[Point]
+    theirs: list[Point]
+
+
+def rows(history: History, every: bool) -> list[ComparisonRow]:
+    """One row per run and dataset for the primary metric, or for every metric.
+
+    Datasets that a run does not change are counted in one row, unless `every`.
+    """
+    found: list[ComparisonRow] = []
+    screened, confirmed = verdicts.screen(history), verdicts.judge_confirmed(history)
+    several = len(history.begun.baseline) > 1
+    for run in history.runs.values():
+        if not run.comparisons:
+            found.append(ComparisonRow(run.number, False, run.outcome))
+        told = [c for c in run.comparisons if every or (c.primary and not (several and c.unchanged))]
+        found += [_row(run, c, screened, fresh=False) for c in told]
+        unchanged = sum(c.unchanged for c in run.primary)
+        if several and not every and unchanged:
+            found.append(ComparisonRow(run.number, False, "unchanged", unchanged=unchanged))
+        again = run.confirmed.comparisons if run.confirmed else ()
+        judged = {c.dataset for c in again if c.primary and c.dataset in confirmed.get(run.number, {})}
+        found += [
+            _row(run, c, confirmed if c.dataset in judged else {}, fresh=True)
+            for c in again
+            if every or (c.primary and c.dataset in judged)
+        ]
+    return found
+
+
+def _row(run: Run, c: Comparison, judged: Verdicts, fresh: bool) -> ComparisonRow:
+    word, p = judged.get(run.number, {}).get(c.dataset, ("exploratory", None)) if c.primary else ("exploratory", None)
+    return ComparisonRow(run.number, fresh, word, c, p)
+
+
+def compared(history: History) -> int:
+    """How many comparisons of a study share its error rate."""
+    return sum(p is not None for of_run in verdicts.screen(history).values() for _, p in of_run.values())
+
+
+def disagreements(history: History) -> list[str]:
+    """Where experiments reported other values than the evaluator found, a line each."""
+    return [
+        f"run {run.number}: reported and verified differ: {plain(sentence)}"
+        for run in history.measured
+        for sentence in verdicts.disagreements(history, run)
+    ]
+
+
+def elsewhere(history: History) -> list[str]:
+    """What was measured on another kind of machine than the baseline, a line for each kind."""
+    home, kinds = history.begun.baseline_machine, history.elsewhere()
+    if home is None:
+        return []
+    by_difference: dict[str, list[str]] = {}
+    for what, machine in kinds.items():
+        by_difference.setdefault("; ".join(machine.differences(home)), []).append(what)
+    return [
+        f"{', '.join(what)}: measured on another kind of machine than the baseline ({plain(difference)}), "
+        "so equal values are no proof of equal code"
+        for difference, what in by_difference.items()
+    ]
+
+
+def control_of(paths: StudyPaths, history: History) -> Control | None:
+    """The study's control and both curves, where it has one and both have a result."""
+    beside = StudyPaths(paths.root.with_name(f"{paths.name}-control"))
+    if not beside.journal.is_file():
+        return None
+    found = read_history(beside)
+    if found.begun.control_of != paths.name or not (ours := curve(history)) or not (theirs := curve(found)):
+        return None
+    return Control(beside.name, found.begun.agent, history.measured[0].primary[0].goal, ours, theirs)

@@ -1,0 +1,36 @@
+"""What a study was made with, what it has spent, what it will do next, and which claims its results do not support."""
+
+from __future__ import annotations
+
+from harness.claims import notes
+from harness.paths import StudyPaths
+from harness.planning import budget
+from harness.report.next import next_of
+from harness.report.summary import status_of
+from harness.state.history import History
+from harness.text import duration, plain
+
+
+def facts(paths: StudyPaths, history: History) -> dict[str, str]:
+    """Name of a fact → the fact in words."""
+    begun = history.begun
+    used = sorted(history.sandboxes or {begun.sandbox})
+    found = {
+        "agent": f"{begun.agent} {begun.model}".strip(),
+        "seeds": ", ".join(map(str, begun.seeds)),
+        "sandbox": ", ".join(used).replace("none", "none (runs were not confined)"),
+        "baseline": f"measured on {begun.baseline_machine or 'a machine that is not known'}",
+        "spent": f"{duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
+        "left": str(budget.left(history)),
+        "notes": str(paths.root / "notes.md"),
+        "logs": str(paths.private / "jobs"),
+        "prompts": str(paths.private / "prompts"),
+    }
+    if status_of(paths, history) not in ("done", "failed"):
+        found["next"] = next_of(paths, history)
+    return found
+
+
+def unsupported_claims(paths: StudyPaths, history: History) -> list[str]:
+    """Claims in the notes that the results do not support, one line each."""
+    return [f"{name}:{finding.line}: {plain(finding.message)}" for name, finding in notes.audit(paths.root, history)]

@@ -1,0 +1,150 @@
+"""The story of a study: a line for each event that a person wants to see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.state import verdicts
+from harness.state.events import (
+    AnyEvent,
+    AttemptEnded,
+    AttemptLaunched,
+    ConfirmationAsked,
+    ConfirmationEnded,
+    EditChecked,
+    ModelCalled,
+    PlotsDrawn,
+    Recorded,
+    StudyResumed,
+    StudyStarted,
+    StudyStopped,
+    TurnEnded,
+    TurnStarted,
+)
+from harness.state.history import History
+from harness.text import duration, number, plain
+
+REASON = 2000
+"""Characters of the reason why a study stopped that are shown."""
+Tone = Literal["title", "plain", "aside", "good", "bad", "verdict"]
+"""How a line is meant; of a verdict, `verdict` says how."""
+
+
+@dataclass(frozen=True)
+class StoryLine:
+    """One line of a study's story, safe to be shown anywhere."""
+
+    at: float
+    """Seconds since the epoch."""
+    text: str
+    tone: Tone = "plain"
+    verdict: str = ""
+    """The verdict that the line tells, if it tells one."""
+
+
+def tell(events: list[AnyEvent]) -> list[StoryLine]:
+    """The whole story so far."""
+    state, lines = History([]), []
+    for event in events:
+        state.add(event)
+        if told := line(event, state):
+            lines.append(told)
+    return lines
+
+
+def line(event: AnyEvent, history: History) -> StoryLine | None:
+    """The line for an event, given the state after it; None for events that nobody needs to see."""
+    match event:
+        case StudyStarted():
+            return StoryLine(event.at, f"study {event.study}: {plain(event.idea.title)}", "title")
+        case StudyResumed():
+            return StoryLine(event.at, "resumed", "aside")
+        case ModelCalled():
+            dollars = f", ${event.usage.dollars:.4f}" if event.usage.dollars else ""
+            text = f"  model call {event.call}: {event.usage.tokens:,} tokens{dollars}, {event.seconds:.1f} s"
+            return StoryLine(event.at, text, "aside")
+        case TurnEnded():
+            return _turn(event)
+        case EditChecked():
+            return _checked(event)
+        case AttemptLaunched():
+            return StoryLine(event.at, f"  run {event.run}, attempt {event.attempt}: launched")
+        case AttemptEnded() if event.outcome != "ok":
+            last = plain(event.message.strip().splitlines()[-1]) if event.message.strip() else ""
+            what = f"  run {event.run}, attempt {event.attempt}"
+            return StoryLine(event.at, f"{what}: {event.outcome} after {event.seconds:.1f} s: {last}", "bad")
+        case Recorded():
+            return _recorded(event, history)
+        case ConfirmationAsked():
+            return StoryLine(event.at, f"  run {event.run}: measured again on fresh seeds {_span(event.seeds)}")
+        case ConfirmationEnded():
+            return _confirmation(event, history)
+        case PlotsDrawn():
+            if event.message:
+                return StoryLine(event.at, f"  plot.py failed: {plain(event.message)}", "bad")
+            return StoryLine(event.at, f"  {len(event.files)} plots drawn", "aside") if event.files else None
+        case StudyStopped():
+            tone: Tone = "good" if event.status == "done" else "bad"
+            return StoryLine(event.at, f"{event.status}: {plain(event.reason, REASON)}", tone)
+        case AttemptEnded() | TurnStarted():
+            return None
+
+
+def _turn(event: TurnEnded) -> StoryLine | None:
+    if event.purpose == "finish" and event.status == "nothing":
+        return None
+    if event.status == "rejected":
+        return StoryLine(event.at, f"  turn {event.turn}: edit rolled back: {plain(event.problems[0])}", "bad")
+    what = {
+        "edited": f"edited {', '.join(plain(name) for name in event.changed)}",
+        "nothing": "no file changed",
+        "done": "the agent is done",
+        "replicate": f"asks to repeat run {event.replicate_of}",
+    }[event.status]
+    said = f" — {plain(event.said)[:100]}" if event.said else ""
+    return StoryLine(event.at, f"  turn {event.turn}: {what}{said}")
+
+
+def _checked(event: EditChecked) -> StoryLine | None:
+    if not event.findings:
+        return None
+    first = event.findings[0]
+    return StoryLine(event.at, f"  not launched, {first.check}: {plain(str(first))}", "bad")
+
+
+def _recorded(event: Recorded, history: History) -> StoryLine | None:
+    if event.run is None or not event.comparisons:
+        return None
+    return _judged(event, f"run {event.run}", event.run, history)
+
+
+def _confirmation(event: ConfirmationEnded, history: History) -> StoryLine:
+    what = f"run {event.run}" if event.run else "the baseline"
+    if event.outcome != "ok":
+        return StoryLine(event.at, f"  {what} on fresh seeds: {event.outcome}: {plain(event.message)}", "bad")
+    if not event.run:
+        text = f"  the baseline on fresh seeds {_span(event.seeds)}: {duration(event.seconds)}"
+        return StoryLine(event.at, text)
+    return _judged(event, f"run {event.run} on fresh seeds", event.run, history)
+
+
+def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: History) -> StoryLine:
+    """The primary metric on every dataset with its verdict; of several datasets, those without news are counted."""
+    words = {dataset: word for dataset, (word, _) in verdicts.judge(history).get(run, {}).items()}
+    primary = [c for c in event.comparisons if c.primary and c.dataset in words]
+    told = [c for c in primary if len(primary) == 1 or words[c.dataset] not in ("inconclusive", "unchanged")]
+    parts = [
+        f"{c.metric}{f' on {plain(c.dataset)}' if len(primary) > 1 else ''} {number(c.mean)}, "
+        f"baseline {number(c.baseline_mean)}: {words[c.dataset]}"
+        for c in told
+    ]
+    others = Counter(words[c.dataset] for c in primary if c not in told)
+    parts += [f"{count} dataset{'s' if count > 1 else ''} {word}" for word, count in others.items()]
+    verdict = verdicts.in_one_word(history)[run]
+    return StoryLine(event.at, f"  {what}: {'; '.join(parts)}", "verdict", verdict)
+
+
+def _span(seeds: tuple[int, ...]) -> str:
+    return f"{seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
