@@ -46,7 +46,7 @@ test-kernels: .venv/installed
 	env $(OTHER_KERNELS) $(BIN)/pytest -n 4 --dist worksteal tests/templates
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "needs Python 3.10, 3.11 or 3.12 (set PYTHON=…)"; exit 1; }

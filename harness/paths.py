@@ -25,6 +25,11 @@ class ProjectPaths:
         )
 
     @property
+    def settings(self) -> Path:
+        """Settings of executors, for those who want other ones."""
+        return self.root / "harness.toml"
+
+    @property
     def templates(self) -> Path:
         return self.root / "templates"
 

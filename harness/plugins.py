@@ -8,7 +8,11 @@ from typing import Any
 
 from harness.errors import UnknownName, UserError
 
-METHODS = {"agent": ("check", "edit", "close"), "executor": ("submit",), "strategy": ("base",)}
+METHODS = {
+    "agent": ("check", "edit", "close"),
+    "executor": ("submit", "find", "expected_machine", "Settings"),
+    "strategy": ("base",),
+}
 """What a plug-in must have."""
 
 

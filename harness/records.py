@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Scores = dict[str, dict[str, tuple[float, ...]]]
 """dataset → metric → one value per seed."""
@@ -213,16 +211,21 @@ class Comparison(Record):
         return self.exact and self.effect == 0 and same_spread
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before: beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+IN_PLAIN_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "tuple_type": 'must be a list, such as ["a"]',
+    "too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+}
+"""What pydantic says in terms of Python's types, for people who write TOML."""
 
 
-def write_json(path: Path, value: Any) -> None:
-    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+def one_line(error: ValidationError) -> str:
+    """A pydantic error as one line: where and what."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = IN_PLAIN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

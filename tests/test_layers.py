@@ -19,11 +19,12 @@ from harness.workspace import Lab, Workspace
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
 
-WORDS = {"errors", "records", "text", "paths", "plugins"}
+WORDS = {"errors", "records", "files", "text", "paths", "plugins"}
 """What every room may use."""
 ROOMS = {
     "errors": set(),
     "records": set(),
+    "files": set(),
     "text": set(),
     "paths": {"errors"},
     "plugins": {"errors"},

@@ -18,7 +18,8 @@ from harness import models
 from harness.agents import Instruction, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
 from harness.execution.process import bare_environment
-from harness.records import Call, PricedModel, Reply, write_json
+from harness.files import write_json
+from harness.records import Call, PricedModel, Reply
 from harness.template.folder import Template
 from harness.workspace import Workspace
 

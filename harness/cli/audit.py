@@ -60,7 +60,7 @@ def _goals(given: list[str]) -> dict[str, Goal]:
 def _write(report: Report, path: Path) -> None:
     from harness.audit.page import page
     from harness.errors import UserError
-    from harness.records import write_whole
+    from harness.files import write_whole
 
     if path.is_dir():
         raise UserError(f"the page cannot be written to {path}: it is a folder")

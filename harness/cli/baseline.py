@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from harness.cli.app import app, print_json, project
-from harness.cli.options import Json, TemplateNames
+from harness.cli.options import ExecutorName, Json, TemplateNames
 from harness.cli.templates import load, names
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def baseline(
     again: Annotated[
         bool, typer.Option("--again", help="Run it again, store nothing, and hold the result against what is known.")
     ] = False,
+    executor: ExecutorName = "local",
     as_json: Json = False,
 ) -> None:
     """Create, check, refresh or reproduce a stored baseline.
@@ -40,11 +41,11 @@ def baseline(
         raise UserError(f"which template? There are: {', '.join(names())}")
     here, chosen = project(), load(templates)
     if again:
-        _again(here, chosen, as_json)
+        _again(here, chosen, executor, as_json)
         return
     for template in chosen:
         if refresh or not (check or path(here.baselines, template).exists()):
-            _store(here, template, sys.stderr if as_json else sys.stdout)
+            _store(here, template, executor, sys.stderr if as_json else sys.stdout)
     _check(here, chosen, as_json)
 
 
@@ -63,11 +64,11 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
             print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
-def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
+def _store(here: ProjectPaths, chosen: Template, executor: str, told: TextIO) -> None:
     from harness.cli.progress import bench
     from harness.template import baseline as baselines
 
-    with bench(here) as place, place.run(chosen) as finished:
+    with bench(here, executor) as place, place.run(chosen) as finished:
         left_out = finished.save(here.baselines)
     launched, claims = finished.launched, finished.claims
     note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
@@ -77,7 +78,7 @@ def _store(here: ProjectPaths, chosen: Template, told: TextIO) -> None:
         print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=told)
 
 
-def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
+def _again(here: ProjectPaths, chosen: list[Template], executor: str, as_json: bool) -> None:
     """Run every template anew and print what was expected of it, with pass or fail."""
     from harness.cli.formatting import columns
     from harness.cli.progress import bench
@@ -87,7 +88,7 @@ def _again(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
     started, rows = time.monotonic(), []
     for template in chosen:
         stored = baselines.load(here.baselines, template)
-        with bench(here) as place, place.run(template) as finished:
+        with bench(here, executor) as place, place.run(template) as finished:
             launched = finished.launched
         claims = (*finished.claims, *baselines.agreement(stored, launched.scores, template.manifest.primary))
         rows += [{"template": template.name, **claim.model_dump()} for claim in claims]

@@ -52,7 +52,7 @@ def _examined() -> dict[str, tuple[str, str]]:
             f"none of {', '.join(DEFAULT_MODELS)}; "
             "without one: --agent tuner, --model manual, replay:FILE and ollama/NAME",
         ),
-        "torch": (_package("torch"), "the shipped templates do not run: pip install 'harness[templates]'"),
+        "torch": (_package("torch"), "the shipped templates do not run: pip install 'experiment-harness[templates]'"),
         "gpu": (_version("nvidia-smi", "-L"), "everything runs on the CPU"),
     }
 

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness.cli.app import console
-from harness.execution.executors.local import LocalExecutor
+from harness.execution.executors import make
 from harness.study.unmodified import Bench, Unsuccessful
 from harness.text import duration, plain, printable
 
 if TYPE_CHECKING:
-    from harness.execution.executors import Executor
     from harness.paths import ProjectPaths
 
 
 @contextmanager
-def bench(here: ProjectPaths, executor: Executor | None = None, sandboxed: bool = True) -> Iterator[Bench]:
+def bench(here: ProjectPaths, executor: str = "local", sandboxed: bool = True) -> Iterator[Bench]:
     """A bench whose news go to stderr; of a run that fails, what it printed goes there too."""
-    out = console(stderr=True)
+    out, runs_on = console(stderr=True), make(executor, here.settings)
     with out.status(Text("running the unmodified template")) as spinner:
 
         def building(line: str) -> None:
@@ -35,7 +34,7 @@ def bench(here: ProjectPaths, executor: Executor | None = None, sandboxed: bool 
             spinner.update(Text(f"running the unmodified template · {duration(seconds)} · {plain(line)}"))
 
         try:
-            yield Bench(here, executor or LocalExecutor(), building, say, tick, sandboxed)
+            yield Bench(here, runs_on, building, say, tick, sandboxed)
         except Unsuccessful as error:
             print(printable(error.log), file=sys.stderr)
             raise

@@ -62,7 +62,7 @@ def run(
     from harness.agents import WITHOUT_MODEL
     from harness.cli.progress import bench
     from harness.errors import IdeaError, UserError
-    from harness.execution.executors import BUILT_IN
+    from harness.execution.executors import make
     from harness.planning import strategies
     from harness.plugins import find
     from harness.study.create import check_name, create
@@ -75,7 +75,7 @@ def run(
     here = project()
     chosen = templates.load(here.templates, template)
     worker = agent_class(agent)
-    runs_on = find("executor", executor, BUILT_IN)
+    make(executor, here.settings)
     find("strategy", strategy, strategies.BUILT_IN)
     budget = _budget(
         runs=max_runs,
@@ -100,9 +100,11 @@ def run(
         if name and (here.runs / f"{name}-control").exists():
             raise UserError(f"there is a study named {name}-control already; take another --name")
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
-    if baseline_from == "here":
-        with bench(here, runs_on(), sandbox) as place:
+    with bench(here, executor, sandbox) as place:
+        if baseline_from == "here":
             stored, run_0 = place.baseline(chosen, stored)
+        else:
+            place.refuse_incomparable(chosen, stored)
     specs = [
         StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, check_name(name), start, control)
         for one in ideas

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFault
 from harness.execution import lock, process
-from harness.template.folder import Template, digest_of, digest_of_file
+from harness.files import digest_of, digest_of_file
+from harness.template.folder import Template
 
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""

@@ -1,4 +1,4 @@
-"""What the runner is asked to do and what it answers: two small files in a job's folder. Standard library.
+"""What the runner is asked to do and what it answers: small files in a job's folder. Standard library.
 
 Plain dataclasses, because the runner starts once per launch and must start fast.
 """
@@ -6,23 +6,25 @@ Plain dataclasses, because the runner starts once per launch and must start fast
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-Ending = Literal["exited", "timeout", "memory", "cancelled", "cannot-start", "lost"]
+Ending = Literal["exited", "timeout", "memory", "cancelled", "cannot-start", "changed", "lost"]
+State = Literal["queued", "running", "ended"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One process to run under limits. Every path is absolute."""
+    """One process to run under limits, and perhaps another one after it. Every path is absolute."""
 
     folder: str
     """Holds job.json, result.json, log.txt and lock; the experiment cannot see it."""
     command: list[str]
     cwd: str
     out_dir: str
-    """The only folder the process may write to (besides a private /tmp)."""
+    """The only folder the process may write to (besides a private /tmp); emptied before it starts."""
     env: dict[str, str]
     timeout: float
     """Seconds."""
@@ -30,11 +32,17 @@ class Job:
     """Bytes, over all processes of the job."""
     network: bool = False
     gpus: int = 0
+    threads: int | None = None
+    """Threads that numerical libraries may use at most; None is as many as there are cores."""
     sandbox: bool = True
     readable: tuple[str, ...] = ()
     """Folders shown to the process read-only."""
     hidden: tuple[str, ...] = ()
     """Folders that are empty for the process, but for what the fields above show of them."""
+    unchanged: dict[str, str] = field(default_factory=dict)
+    """File or folder → the digest that it must have when the process is started."""
+    then: Job | None = None
+    """What is run after it, in the same place and with rights of its own, if it ends with exit code 0."""
 
     @property
     def log(self) -> Path:
@@ -48,18 +56,37 @@ class Job:
     def lock(self) -> Path:
         return Path(self.folder) / "lock"
 
+    def chain(self) -> Iterator[Job]:
+        """This job and those that follow it."""
+        job: Job | None = self
+        while job is not None:
+            yield job
+            job = job.then
+
     def save(self) -> None:
-        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        """Write job.json; forget results that do not count, so that what they stand for is run again."""
+        for job in self.chain():
+            Path(job.folder).mkdir(parents=True, exist_ok=True)
+            result = JobResult.load(job.result)
+            if result is not None and not result.ended_by_itself:
+                job.result.unlink()
         (Path(self.folder) / "job.json").write_text(json.dumps(asdict(self), indent=1))
 
     @classmethod
     def load(cls, folder: Path) -> Job:
-        return cls(**json.loads((folder / "job.json").read_text()))
+        return cls._from(json.loads((folder / "job.json").read_text()))
+
+    @classmethod
+    def _from(cls, content: dict[str, Any]) -> Job:
+        then = content.pop("then")
+        for name in ("readable", "hidden"):
+            content[name] = tuple(content[name])
+        return cls(**content, then=None if then is None else cls._from(then))
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """How the process ended."""
+    """How a job's process ended, and those after it."""
 
     ending: Ending
     code: int | None
@@ -68,16 +95,60 @@ class JobResult:
     message: str = ""
     machine: dict[str, Any] = field(default_factory=dict)
     """Where it ran, as `machine.describe` says it; empty if nobody was there to say."""
+    sandbox: str = ""
+    """Name of the sandbox that it had there, or "none"."""
+    then: JobResult | None = None
+    """How the job after it ended, if there is one and this one ended with exit code 0."""
+
+    @property
+    def went_well(self) -> bool:
+        return self.ending == "exited" and self.code == 0
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether running the job again would give nothing new."""
+        return self.ending not in ("cancelled", "lost", "changed", "cannot-start")
+
+    @property
+    def last(self) -> JobResult:
+        """How the last process that ran ended."""
+        return self if self.then is None else self.then.last
 
     def save(self, job: Job) -> None:
         beside = job.result.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(self), indent=1))
+        beside.write_text(json.dumps(asdict(replace(self, then=None)), indent=1))
         beside.replace(job.result)
 
     @classmethod
     def load(cls, path: Path) -> JobResult | None:
-        """The result in a job's result.json, or None while there is none."""
+        """The result of one process in its result.json, or None while there is none."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):  # not there, or torn by a power cut
             return None
+
+    @classmethod
+    def of(cls, job: Job) -> JobResult | None:
+        """The result of a job and those after it, or None while one of them has none."""
+        result = cls.load(job.result)
+        if result is None or job.then is None or not result.went_well:
+            return result
+        after = cls.of(job.then)
+        return None if after is None else replace(result, then=after)
+
+    @classmethod
+    def lost(cls, job: Job, message: str) -> JobResult:
+        """The result of a job whose runner is gone; what ended before that is kept."""
+        result = cls.load(job.result)
+        if result is None or job.then is None:
+            return cls("lost", None, 0.0, 0, message)
+        return replace(result, then=cls.lost(job.then, message))
+
+
+@dataclass(frozen=True)
+class JobState:
+    """Where a submitted job stands."""
+
+    state: State
+    where: str = ""
+    """Host, or the engine's own words for the place; empty while that is not known."""

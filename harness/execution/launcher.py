@@ -9,19 +9,20 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness import text
 from harness.errors import MetricsError, StudyPaused, TemplateFault
-from harness.execution import machine, process, sandbox
+from harness.execution import machine
 from harness.execution.environment import ASSETS, HELD_OUT, Environment
 from harness.execution.executors import Executor
 from harness.execution.job import Job, JobResult
 from harness.execution.process import clean_environment
 from harness.records import Claim, Machine, Outcome, Scores
 from harness.results import final_info
-from harness.template.folder import Template, digest_of
+from harness.template.folder import Template
 
 Tick = Callable[[float, str], None]
 """Called while a job runs, with the seconds so far and the last line it printed."""
@@ -46,6 +47,8 @@ class LaunchResult:
     scores: Scores = field(default_factory=dict)
     machine: Machine | None = None
     """Where it ran; None if nobody was there to say."""
+    sandbox: str = ""
+    """Name of the sandbox that it had there, or "none"."""
 
 
 @dataclass(frozen=True)
@@ -74,47 +77,16 @@ class Launcher:
         return launcher._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
 
     def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> LaunchResult:
-        """The same, tiny."""
-        spec = self.template.manifest.smoke
-        assert spec is not None
+        """The same, tiny, for a template that has a smoke run."""
+        spec = self.template.manifest.smoke or self.template.manifest.run
         return self._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
         """Run plot.py; an empty string, or what went wrong."""
         argv = [self.environment.python, "plot.py", f"--out_dir={out_dir}"]
-        job, result = self._finish(self._job(argv, code, folder, out_dir, PLOT_TIMEOUT), tick)
-        return "" if result.ending == "exited" and result.code == 0 else _failure(job, result)[1]
-
-    def _launch(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> LaunchResult:
-        job = self._job(
-            self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
-        )
-        job, result = self._finish(job, tick)
-        if result.ending != "exited" or result.code != 0:
-            outcome, message = _failure(job, result)
-            return LaunchResult(outcome, result.seconds, result.peak_memory, message)
-        try:
-            reported, scores = self._scores(folder, out_dir, tick, smoke)
-        except MetricsError as error:
-            return LaunchResult("no-metrics", result.seconds, result.peak_memory, str(error))
-        packages = machine.packages(self.environment.python)
-        where = Machine(**result.machine, packages=packages) if result.machine else None
-        return LaunchResult("ok", result.seconds, result.peak_memory, "", reported, scores, where)
-
-    def _scores(self, folder: Path, out_dir: Path, tick: Tick, smoke: bool) -> tuple[Scores, Scores]:
-        """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
-        seeds = len(self.seeds or self.template.manifest.run.seeds)
-        reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
-        if not self.template.manifest.has_evaluator:
-            return reported, reported
-        verified = self._judged("evaluate.py", folder / "evaluation", out_dir, tick, smoke) / "final_info.json"
-        try:
-            measured = final_info.read(verified, None, seeds)
-        except MetricsError as error:
-            raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
-        scores = final_info.overlay(reported, measured, self.template.manifest.primary)
-        keep(verified, out_dir / "verified.json")
-        return reported, scores
+        job = self._job(argv, code, folder, out_dir, PLOT_TIMEOUT)
+        result = self._finish(job, tick)
+        return "" if result.went_well else _failure(job, result)[1]
 
     def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
         """What is known about a correct build and whether this run shows it; nothing when the template has no known.py.
@@ -124,49 +96,81 @@ class Launcher:
         """
         if not self.template.manifest.has_known:
             return ()
+        job = self._judging_job("known.py", folder, run_dir, smoke=False)
         try:
-            out_dir = self._judged("known.py", folder, run_dir, tick, smoke=False)
-            return CLAIMS.validate_json((out_dir / "known.json").read_bytes())
+            _check_judged("known.py", job, self._finish(job, tick))
+            return CLAIMS.validate_json((Path(job.out_dir) / "known.json").read_bytes())
         except (MetricsError, OSError, ValidationError) as error:
             raise TemplateFault(f"known.py of {self.template.name} gave no claims: {error}") from error
 
-    def _judged(self, script: str, folder: Path, run_dir: Path, tick: Tick, smoke: bool) -> Path:
-        """Run a script of the pinned template on what a run saved; gives the folder that it wrote into.
+    def is_under_way(self, folder: Path) -> bool:
+        """Whether the launch of that folder waits, runs or has ended by itself: then `run` takes it up."""
+        return self.executor.find(folder) is not None
 
-        Raises:
-            MetricsError: the script refuses what the run saved, or could not cope with it.
-            StudyPaused: the script's job was lost.
-            TemplateFault: the pinned template is not as it was, or the script could not be started.
+    @property
+    def machine(self) -> Machine | None:
+        """What a run that is launched now would find; None if the executor does not know."""
+        job = self._job(self.template.command(self.environment.python, Path()), Path(), Path(), Path(), 0.0)
+        return self._named(self.executor.expected_machine(job))
+
+    def _launch(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> LaunchResult:
+        """Run the script and, in the same place but with other rights, its evaluator."""
+        job = self._job(
+            self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
+        )
+        if self.template.manifest.has_evaluator:
+            job = replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
+        result = self._finish(job, tick)
+        if not result.went_well:
+            outcome, message = _failure(job, result)
+            return LaunchResult(outcome, result.seconds, result.peak_memory, message, sandbox=result.sandbox)
+        try:
+            reported, scores = self._scores(job, result, out_dir)
+        except MetricsError as error:
+            seconds, memory = result.seconds, result.peak_memory
+            return LaunchResult("no-metrics", seconds, memory, str(error), sandbox=result.sandbox)
+        return LaunchResult(
+            "ok",
+            result.seconds,
+            result.peak_memory,
+            reported=reported,
+            scores=scores,
+            machine=self._named(result.machine or None),
+            sandbox=result.sandbox,
+        )
+
+    def _scores(self, job: Job, result: JobResult, out_dir: Path) -> tuple[Scores, Scores]:
+        """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
+        seeds = len(self.seeds or self.template.manifest.run.seeds)
+        reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
+        if job.then is None or result.then is None:
+            return reported, reported
+        _check_judged("evaluate.py", job.then, result.then)
+        verified = Path(job.then.out_dir) / "final_info.json"
+        try:
+            measured = final_info.read(verified, None, seeds)
+        except MetricsError as error:
+            raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
+        scores = final_info.overlay(reported, measured, self.template.manifest.primary)
+        keep(verified, out_dir / "verified.json")
+        return reported, scores
+
+    def _named(self, described: dict[str, Any] | None) -> Machine | None:
+        """A machine with the packages that the template's Python has."""
+        if described is None:
+            return None
+        return Machine(**described, packages=machine.packages(self.environment.python))
+
+    def _judging_job(self, script: str, folder: Path, run_dir: Path, smoke: bool) -> Job:
+        """A job that runs a script of the pinned template on what a run saved.
+
+        It is given the held-out data, and is not started if these or the template are not as they were when the study
+        began.
         """
-        self._refuse_changed(script)
         argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
         job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
-        job, result = self._finish(job, tick)
-        if result.ending == "lost":
-            raise StudyPaused(f"the job of {script} was lost: {result.message}")
-        if result.ending != "exited" or result.code != 0:
-            refused = result.ending == "exited" and result.code == UNACCEPTABLE
-            how = "refuses" if refused else "failed on"
-            raise MetricsError(f"{script} {how} what the run saved: {_failure(job, result)[1]}")
-        return folder / "out"
-
-    @property
-    def machine(self) -> Machine:
-        """What a run that is launched now would find."""
-        return here(self.template, self.environment)
-
-    @property
-    def confinement(self) -> str:
-        """Name of the sandbox that the runs get, or "none"."""
-        return sandbox.name() if self.sandboxed else "none"
-
-    def _refuse_changed(self, script: str) -> None:
-        """Raise TemplateFault if evaluators or what they measure on are not what they were when the study began."""
-        if digest_of(self.pinned) != self.pinned_digest:
-            raise TemplateFault(f"{self.pinned} is not as it was when the study began; its {script} was not run")
-        if self.held_out_digest and self.environment.held_out_digest != self.held_out_digest:
-            where = self.environment.held_out
-            raise TemplateFault(f"{where} is not as it was when the study began; {script} was not run")
+        unchanged = {str(self.pinned): self.pinned_digest, self.environment.held_out: self.held_out_digest}
+        return replace(job, unchanged={path: digest for path, digest in unchanged.items() if digest})
 
     def _job(
         self,
@@ -192,14 +196,14 @@ class Launcher:
             memory=spec.memory_bytes,
             network=spec.network,
             gpus=spec.gpus,
-            sandbox=self.confinement != "none",
+            sandbox=self.sandboxed,
             hidden=self.hidden,
             readable=(*([str(judged)] if judged else []), *given.values(), *environment.readable),
         )
 
-    def _finish(self, job: Job, tick: Tick) -> tuple[Job, JobResult]:
-        """Run a job to its end; if the user stops us meanwhile, the job ends too."""
-        handle = self.executor.submit(job)
+    def _finish(self, job: Job, tick: Tick) -> JobResult:
+        """Run a job to its end, or take up the one under way; if the user stops us meanwhile, the job ends too."""
+        handle = self.executor.find(Path(job.folder)) or self.executor.submit(job)
         seconds = 0.0
         try:
             while (result := handle.wait(TICK)) is None:
@@ -210,17 +214,29 @@ class Launcher:
             while handle.wait(TICK) is None:
                 pass
             raise
-        if result.ending == "cancelled":
+        if result.last.ending == "cancelled":
             raise StudyPaused("the job was cancelled from outside")
-        if result.ending == "cannot-start":
-            raise TemplateFault(f"{result.message}; see [run] in template.toml")
-        return job, result
+        if result.last.ending == "cannot-start":
+            raise TemplateFault(f"{result.last.message}; see [run] in template.toml")
+        return result
 
 
-def here(template: Template, environment: Environment) -> Machine:
-    """The machine that a run of this template would find here, its packages included."""
-    described = machine.describe(_variables(template), gpus=template.manifest.run.gpus > 0)
-    return Machine(**described, packages=machine.packages(environment.python))
+def _check_judged(script: str, job: Job, result: JobResult) -> None:
+    """Raise what a judging script's failure means.
+
+    Raises:
+        MetricsError: the script refuses what the run saved, or could not cope with it.
+        StudyPaused: the script's job was lost.
+        TemplateFault: what it runs with is not as it was when the study began.
+    """
+    if result.ending == "lost":
+        raise StudyPaused(f"the job of {script} was lost: {result.message}")
+    if result.ending == "changed":
+        raise TemplateFault(f"{result.message} is not as it was when the study began; its {script} was not run")
+    if not result.went_well:
+        refused = result.ending == "exited" and result.code == UNACCEPTABLE
+        how = "refuses" if refused else "failed on"
+        raise MetricsError(f"{script} {how} what the run saved: {_failure(job, result)[1]}")
 
 
 def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = False) -> dict[str, str]:
@@ -230,7 +246,6 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
         "HARNESS_SEEDS": ",".join(map(str, seeds or spec.seeds)),
         **({"HARNESS_SMOKE": "1"} if smoke else {}),
         **({} if spec.gpus else {"CUDA_VISIBLE_DEVICES": ""}),  # so that values do not depend on the sandbox
-        **process.thread_limits(),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",

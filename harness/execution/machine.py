@@ -6,15 +6,14 @@ another order, so the same code with the same seeds gives other last digits, and
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.execution import process
+from harness.execution.job import Job
 
 VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "asimd": "NEON"}
 """Flag in /proc/cpuinfo → the widest vector instructions that it stands for, widest first."""
@@ -32,18 +31,14 @@ for name in {PACKAGES!r}:
 """
 
 
-def describe(variables: Mapping[str, str], gpus: bool) -> dict[str, Any]:
-    """The fields of `records.Machine` on this machine, all but the packages.
-
-    Args:
-        variables: the job's environment.
-        gpus: whether the job may use them.
-    """
+def describe(job: Job) -> dict[str, Any]:
+    """The fields of `records.Machine` that a job finds on this machine, all but the packages."""
+    variables = job.env | process.thread_limits(job.threads)
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "threads": int(variables.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
-        "gpus": _gpus() if gpus else [],
+        "threads": int(variables["OMP_NUM_THREADS"]),
+        "gpus": _gpus() if job.gpus else [],
         "settings": {name: variables[name] for name in process.KERNEL_SETTINGS if name in variables},
     }
 

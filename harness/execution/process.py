@@ -18,7 +18,10 @@ from pathlib import Path
 
 import psutil
 
-PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+PASSED_ON = (
+    *("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+    "OMP_NUM_THREADS",
+)
 """What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
 PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
 KERNEL_SETTINGS = (
@@ -108,8 +111,8 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
     return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
-def thread_limits() -> dict[str, str]:
-    """Variables that keep numerical libraries to the processors that there are, or to the user's OMP_NUM_THREADS.
+def thread_limits(most: int | None = None) -> dict[str, str]:
+    """Variables that keep numerical libraries to the processors that there are, to OMP_NUM_THREADS or to `most`.
 
     Fewer than the machine's, in a container or under taskset. On a busy machine threads that spin while they wait for
     each other take ten times as long, so they soon stop spinning.
@@ -117,6 +120,7 @@ def thread_limits() -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" sets nested parallelism too
     cores = min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
+    cores = min(cores, most or cores)
     libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {**dict.fromkeys(libraries, str(cores)), "GOMP_SPINCOUNT": "10000"}
 

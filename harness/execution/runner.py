@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from harness.execution import lock, machine, process, sandbox
 from harness.execution.job import Ending, Job, JobResult
+from harness.files import digest_of
 
 LOG_LIMIT = 64 * 2**20
 """Bytes of output kept; what a process prints beyond them is read and thrown away."""
@@ -31,24 +34,57 @@ class CannotStart(Exception):
     """The command does not exist or cannot be executed."""
 
 
+class Termination:
+    """SIGTERM: raised as Cancelled while a job is watched, remembered at other times."""
+
+    asked = False
+    watching = False
+
+    def __call__(self, *_: object) -> None:
+        self.asked = True
+        if self.watching:
+            self.watching = False
+            raise Cancelled
+
+
 def main() -> None:
     job = Job.load(Path(sys.argv[1]))
     with lock.held(job.lock) as ours:
         if ours:  # else another runner has this job
-            run(job).save(job)
+            run_all(job)
 
 
-def run(job: Job) -> JobResult:
-    """Start the job's command, watch it to its end, leave no process of it behind."""
+def run_all(job: Job) -> None:
+    """Run a job and those after it, as long as each ends with exit code 0. What has ended is not repeated."""
     process.adopt_orphans()
-    signal.signal(signal.SIGTERM, _on_terminate)
+    termination = Termination()
+    signal.signal(signal.SIGTERM, termination)
+    for each in job.chain():
+        result = JobResult.load(each.result)
+        if result is None:
+            result = run(each, termination)
+            result.save(each)
+        if not result.went_well:
+            return
+
+
+def run(job: Job, termination: Termination) -> JobResult:
+    """Start the job's command, watch it to its end, leave no process of it behind."""
+    job = replace(job, env=job.env | process.thread_limits(job.threads))
     started = time.monotonic()
     watch = Watch(job, started)
     code: int | None = None
     ending: Ending
     message = ""
     try:
-        ending, code = watch.until_end(_started(job))
+        termination.watching = True
+        if termination.asked:
+            raise Cancelled
+        changed = next((path for path, digest in job.unchanged.items() if digest_of(Path(path)) != digest), None)
+        if changed is None:
+            ending, code = watch.until_end(_started(job))
+        else:
+            ending, message = "changed", changed
     except CannotStart as error:
         ending, message = "cannot-start", str(error)
     except OSError as error:  # a full disk, most likely: not the experiment's fault, nor the template's
@@ -56,13 +92,15 @@ def run(job: Job) -> JobResult:
     except Cancelled:
         ending = "cancelled"
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        termination.watching = False
         process.kill_descendants()
-    where = machine.describe(job.env, gpus=job.gpus > 0)
-    return JobResult(ending, code, time.monotonic() - started, watch.peak, message, where)
+    confined = sandbox.name() if job.sandbox else "none"
+    seconds = time.monotonic() - started
+    return JobResult(ending, code, seconds, watch.peak, message, machine.describe(job), confined)
 
 
 def _started(job: Job) -> process.Child:
+    _empty(Path(job.out_dir))
     argv, env = sandbox.wrap(job), sandbox.environment(job)
     try:
         return process.Child(argv, cwd=Path(job.cwd), env=env, piped=True, bound=True)
@@ -70,8 +108,12 @@ def _started(job: Job) -> process.Child:
         raise CannotStart(f"cannot start {job.command[0]}: {error}") from error
 
 
-def _on_terminate(*_: object) -> None:
-    raise Cancelled
+def _empty(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
 
 
 class Watch:

@@ -13,7 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from harness.errors import UnknownName, UserError
-from harness.records import Call, Usage, write_whole
+from harness.files import write_whole
+from harness.records import Call, Usage
 
 REPLAY = "replay:"
 MANUAL = "manual"

@@ -121,7 +121,7 @@ class AttemptLaunched(Event):
     seeds: tuple[int, ...] = ()
     """Fresh ones, for a replicate; else the study's."""
     sandbox: str = ""
-    """Name of the sandbox that the launch got, or "none"."""
+    """In journals of before the runner told it: the sandbox of the controller's machine."""
 
 
 class AttemptEnded(Event):
@@ -140,6 +140,8 @@ class AttemptEnded(Event):
     """What counts: the evaluator's values where it gives one, else the reported ones."""
     machine: Machine | None = None
     """Where it ran, if it gave a result."""
+    sandbox: str = ""
+    """Name of the sandbox that it had there, or "none"."""
 
 
 class ConfirmationAsked(Event):
@@ -165,6 +167,8 @@ class ConfirmationEnded(Event):
     scores: Scores = {}
     machine: Machine | None = None
     """Where it ran, if it gave a result."""
+    sandbox: str = ""
+    """Name of the sandbox that it had there, or "none"."""
     comparisons: tuple[Comparison, ...] = ()
     """The fresh values against all of the baseline's."""
     commit: str

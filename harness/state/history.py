@@ -165,7 +165,7 @@ class History:
                 self.news.append(event)
             case AttemptLaunched():
                 self.launched, self.ended = event, None
-                self.sandboxes.add(event.sandbox)
+                self.sandboxes |= {event.sandbox} - {""}
                 run = self.runs.setdefault(event.run, Run(event.run))
                 run.replicate_of, run.digest = event.replicate_of, event.digest
                 self.seeds.update(event.seeds)
@@ -197,6 +197,7 @@ class History:
         self.wasted += event.status != "done" and not (event.purpose == "finish" and event.status == "nothing")
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
+        self.sandboxes |= {event.sandbox} - {""}
         run = self.runs[event.run]
         run.attempts.append(event)
         self.news.append(event)
@@ -217,6 +218,7 @@ class History:
                 self.runs[self.original(event.run)].pooled = event.pooled
 
     def _confirmation_ended(self, event: ConfirmationEnded) -> None:
+        self.sandboxes |= {event.sandbox} - {""}
         self.confirmations.append(event)
         if self.may_try_again(event):
             return

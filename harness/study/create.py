@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.execution import environment, sandbox
-from harness.execution.launcher import here
 from harness.paths import ProjectPaths, StudyPaths
 from harness.state.events import StudyStarted
 from harness.state.journal import Journal, history
@@ -36,9 +35,6 @@ def create(project: ProjectPaths, spec: StudySpec, say: environment.Say) -> Stud
         )
     origin = _origin(lab, project, spec)
     ready = environment.ready(spec.template, project.environments, say)
-    primary = spec.template.manifest.primary
-    if spec.template.manifest.metrics[primary].machine_bound and spec.baseline.machine != here(spec.template, ready):
-        raise UserError(f"{primary} can only be compared with a baseline of this machine: leave out --baseline stored")
     workspace = Workspace.create(lab, paths.root, spec.template)
     try:
         _fill(workspace, paths, spec, origin, ready.held_out_digest)

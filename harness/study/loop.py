@@ -25,10 +25,11 @@ from harness.checks.scope import ScopeCheck
 from harness.checks.smoke import SmokeCheck
 from harness.errors import HarnessError, TemplateFault
 from harness.execution import process
+from harness.files import write_whole
 from harness.planning import budget, confirming
 from harness.planning.next_step import is_under_way
 from harness.planning.steps import Ask, Check, Confirm, DrawPlots, GiveUpConfirmation, Measure, Record, Step, Stop
-from harness.records import Purpose, Reply, write_whole
+from harness.records import Purpose, Reply
 from harness.state.events import (
     AttemptEnded,
     ConfirmationAsked,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness.execution.executors import is_under_way
 from harness.execution.launcher import LaunchResult, keep
 from harness.planning.steps import Attempt, Confirmation, Measure
 from harness.records import Outcome
@@ -54,7 +53,6 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
                 digest=attempt.digest,
                 replicate_of=attempt.replicate_of,
                 seeds=step.seeds,
-                sandbox=study.launcher.confinement,
             )
         )
     result = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
@@ -69,6 +67,7 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
             reported=result.reported,
             scores=result.scores,
             machine=result.machine,
+            sandbox=result.sandbox,
         )
     )
     study.workspace.restore(attempt.tree)
@@ -88,6 +87,7 @@ def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmat
         reported=result.reported,
         scores=result.scores,
         machine=result.machine,
+        sandbox=result.sandbox,
         commit=history.commit,
         tree=history.tree,
     )
@@ -104,7 +104,7 @@ def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResu
     tree = step.of.tree
     if tree is None:
         return study.launcher.run(study.paths.pinned, job, out_dir, tick, step.seeds)
-    if not is_under_way(job):
+    if not study.launcher.is_under_way(job):
         study.workspace.restore(tree)
     result = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)
     return _refuse_tampered(study, tree, _refuse_incomplete(study, result))

@@ -11,8 +11,7 @@ from harness.agents import BUILT_IN as AGENTS
 from harness.agents import Setup
 from harness.errors import UserError
 from harness.execution import environment, lock, process
-from harness.execution.executors import BUILT_IN as EXECUTORS
-from harness.execution.executors import Executor
+from harness.execution.executors import make
 from harness.execution.launcher import Launcher
 from harness.paths import ProjectPaths, StudyPaths
 from harness.planning.strategies import BUILT_IN as STRATEGIES
@@ -40,7 +39,7 @@ def open_study(
         UserError: another process works on it, or it is over.
     """
     process.hide_own_memory()
-    executor: Executor = plugins.find("executor", options.executor, EXECUTORS)()
+    executor = make(options.executor, project.settings)
     with ExitStack() as stack:
         if not stack.enter_context(lock.held(paths.lock)):
             raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
@@ -87,8 +86,9 @@ def open_study(
             ),
             watcher=watcher,
         )
-        if begun.baseline_machine not in (None, study.launcher.machine):
-            watcher.note(_elsewhere(begun.baseline_machine, study.launcher.machine))
+        home, here = begun.baseline_machine, study.launcher.machine
+        if home is not None and here is not None and home != here:
+            watcher.note(_elsewhere(home, here))
         if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
             resumed = StudyResumed()
             journal.append(resumed)

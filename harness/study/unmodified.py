@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BaselineError, TemplateError
-from harness.execution import environment, launcher, lock
+from harness.errors import BaselineError, TemplateError, UserError
+from harness.execution import environment, lock
 from harness.execution.environment import Say
 from harness.execution.executors import Executor
 from harness.execution.launcher import Launcher, LaunchResult, Tick
@@ -99,8 +99,8 @@ class Bench:
         Raises:
             Unsuccessful: the template was to be run here and gave no metrics.
         """
-        here = launcher.here(template, self._environment(template))
-        if stored.machine == here:
+        here = self._machine(template)
+        if here is None or stored.machine == here:
             return stored, baselines.folder(self.project.baselines, template) / "run_0"
         kept = self.project.baselines_of(here.digest)
         kept.mkdir(parents=True, exist_ok=True)
@@ -115,6 +115,18 @@ class Bench:
                     f"baseline: as measured on this machine on {time.strftime('%Y-%m-%d', time.gmtime(found.made_at))}"
                 )
         return found, baselines.folder(kept, template) / "run_0"
+
+    def refuse_incomparable(self, template: Template, stored: Baseline) -> None:
+        """Raise UserError if the template's primary metric says nothing beside a baseline of another machine."""
+        primary, here = template.manifest.primary, self._machine(template)
+        if template.manifest.metrics[primary].machine_bound and here is not None and stored.machine != here:
+            raise UserError(
+                f"{primary} can only be compared with a baseline of this machine: leave out --baseline stored"
+            )
+
+    def _machine(self, template: Template) -> Machine | None:
+        """What a run of the template would find; None if the executor does not know."""
+        return Launcher(template, self.executor, Path(), "", self._environment(template)).machine
 
     def _measured(self, template: Template, stored: Baseline, kept: Path) -> Baseline:
         with self.run(template) as finished:

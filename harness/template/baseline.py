@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import BaselineError
-from harness.records import Claim, Machine, Record, Scores, write_json
+from harness.files import digest_of_file, write_json
+from harness.records import Claim, Machine, Record, Scores, one_line
 from harness.results import final_info
-from harness.template.folder import Template, digest_of_file
-from harness.template.manifest import executed, one_line
+from harness.template.folder import Template
+from harness.template.manifest import executed
 
 LARGEST_FILE = 2 * 2**20
 """Bytes of a file of the baseline's run that is kept: baselines lie in git, and go into every study."""

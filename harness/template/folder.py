@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import sys
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.errors import TemplateError, UnknownName
-from harness.template.manifest import Manifest, one_line
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from harness.files import digest_of, parse_toml
+from harness.records import one_line
+from harness.template.manifest import Manifest
 
 MANIFEST = "template.toml"
 
@@ -95,27 +90,14 @@ class Template:
 
 
 def _read_manifest(path: Path) -> Manifest:
+    if not path.is_file():
+        raise TemplateError(f"{path.parent} has no {MANIFEST}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Manifest.model_validate(content)
-    except FileNotFoundError as error:
-        raise TemplateError(f"{path.parent} has no {MANIFEST}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path}: not TOML: {error}") from error
+        return Manifest.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise TemplateError(f"{path}: {one_line(error)}") from error
-
-
-def digest_of(folder: Path) -> str:
-    """One digest for everything in a folder, names included; also for what Python would run from a `__pycache__`."""
-    sha = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        sha.update(f"{path.relative_to(folder).as_posix()}\0{digest_of_file(path)}\0".encode())
-    return sha.hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        raise TemplateError(f"{path}: not TOML: {error}") from error
 
 
 def load(templates: Path, name: str) -> Template:

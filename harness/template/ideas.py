@@ -5,21 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from harness.errors import IdeaError
-from harness.records import Idea
+from harness.files import parse_toml
+from harness.records import Idea, one_line
 from harness.template.folder import Template
-from harness.template.manifest import one_line
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def read_idea(template: Template, text: str) -> Idea:
@@ -67,7 +61,7 @@ def _parse(path: Path, text: str) -> Any:
     if path.suffix not in (".json", ".toml"):
         raise IdeaError(f"{path} is neither .toml nor .json; an idea file has a title and a prompt")
     try:
-        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return json.loads(text) if path.suffix == ".json" else parse_toml(text)
     except (ValueError, RecursionError) as error:
         raise IdeaError(f"{path}: not {path.suffix[1:].upper()}: {error}") from error
 

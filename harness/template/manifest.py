@@ -9,7 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.records import MetricSpec, Record
 
@@ -218,23 +218,3 @@ class Manifest(Record):
 def executed(name: str) -> bool:
     """Whether a study's file takes part in a run. Plots and notes do not, so changing them changes no result."""
     return name not in ("plot.py", "notes.md", "notes.txt", "README.md")
-
-
-IN_PLAIN_WORDS = {
-    "extra_forbidden": "unknown key",
-    "missing": "is missing",
-    "tuple_type": 'must be a list, such as ["a"]',
-    "too_short": "must not be empty",
-    "string_type": "must be text in quotes",
-    "model_type": "must be a table",
-    "dict_type": "must be a table",
-}
-"""What pydantic says in terms of Python's types, for people who write TOML."""
-
-
-def one_line(error: ValidationError) -> str:
-    """A pydantic error as one line: where and what."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    what = IN_PLAIN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what

@@ -93,8 +93,8 @@ def test_show_tells_whether_the_runs_were_confined(project: Project, confinement
     study = project.run([scale(2.0), notes()], "--max-runs", "1", confinement)
     (line,) = [line for line in project.harness("show", "s").out.splitlines() if line.startswith("sandbox:")]
 
-    assert study.launches[0].sandbox == ("bubblewrap" if confinement == "--sandbox" else "none")
-    assert line.split()[1] == study.launches[0].sandbox
+    assert study.of(AttemptEnded)[0].sandbox == ("bubblewrap" if confinement == "--sandbox" else "none")
+    assert line.split()[1] == study.of(AttemptEnded)[0].sandbox
     assert ("not confined" in line) == (confinement == "--no-sandbox")
 
 

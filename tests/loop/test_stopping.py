@@ -46,9 +46,8 @@ def test_harness_stop_ends_the_run_and_the_study_can_be_resumed(
     running: tuple[Project, Study, Controller],
 ) -> None:
     project, study, controller = running
-    row = status(project)
+    row = until(lambda: (row := status(project))["now"].get("last_line") == "guessing" and row, "the run prints")
     assert (row["status"], row["now"]["pid"]) == ("running", controller.pid)
-    assert row["now"]["last_line"] == "guessing"
     with controller:
         said = project.harness("stop", "s")
         assert said.code == 0, said.err

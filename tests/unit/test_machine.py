@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 
-from harness.execution import launcher, machine, process
-from harness.execution.environment import Environment
+from harness.execution import machine, process
+from harness.execution.executors.local import LocalExecutor
+from harness.execution.launcher import Launcher
 from harness.records import Machine
 from harness.state.events import StudyStarted
 from harness.template.folder import Template
@@ -16,9 +18,15 @@ from harness.template.folder import Template
 HERE = Machine(system="Linux x86_64", processor="A, AVX-512", threads=2, packages={"python": "3.11", "torch": "2.13.0"})
 
 
+def here(template: Template) -> Machine:
+    found = Launcher(template, LocalExecutor(), Path(), "").machine
+    assert found is not None
+    return found
+
+
 def test_a_job_finds_this_machine_with_the_packages_of_its_python(template: Template) -> None:
-    found = launcher.here(template, Environment())
-    assert found == launcher.here(template, Environment())
+    found = here(template)
+    assert found == here(template)
     assert found.system == f"{platform.system()} {platform.machine()}"
     assert found.processor and found.threads >= 1
     assert found.packages["python"] == ".".join(map(str, sys.version_info[:2]))
@@ -34,10 +42,10 @@ def test_the_packages_are_those_of_another_interpreter_where_a_template_has_one(
 def test_a_variable_that_chooses_kernels_reaches_the_job_and_makes_it_another_machine(
     template: Template, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    before = launcher.here(template, Environment())
+    before = here(template)
     monkeypatch.setenv(name, "other")
     assert process.clean_environment()[name] == "other"
-    after = launcher.here(template, Environment())
+    after = here(template)
     assert after.settings == {name: "other"}
     assert after.differences(before) == [f"{name} other, not unset"]
 

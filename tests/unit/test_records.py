@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from harness.records import Finding, Idea, Usage, write_json, write_whole
+from harness.files import write_json, write_whole
+from harness.records import Finding, Idea, Usage
 
 
 def test_records_cannot_be_changed_and_refuse_unknown_fields() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import IdeaError, TemplateError, UnknownName
+from harness.files import digest_of
 from harness.template import folder as templates
 from harness.template.baseline import fingerprint
-from harness.template.folder import Template, digest_of
+from harness.template.folder import Template
 from harness.template.ideas import read_idea
 from harness.template.manifest import executed
 

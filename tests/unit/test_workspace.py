@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UnknownName
 from harness.execution import process
-from harness.records import write_whole
+from harness.files import write_whole
 from harness.state.events import EVENTS, TurnEnded
 from harness.template.folder import Template
 from harness.workspace import Lab, Workspace

@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.execution import lock
-from harness.execution.job import Job, JobResult
+from pydantic import ValidationError
+
+from harness import plugins
+from harness.errors import UserError
+from harness.execution.job import Job, JobResult, JobState
+from harness.files import parse_toml
+from harness.records import Record, one_line
+
+BUILT_IN = {"local": "harness.execution.executors.local:LocalExecutor"}
 
 
 class Handle(Protocol):
     """A submitted job."""
 
+    def state(self) -> JobState:
+        """Whether the job waits, runs or has ended, and where."""
+
     def wait(self, seconds: float) -> JobResult | None:
         """The result, or None if there is none after `seconds`."""
 
     def cancel(self) -> None:
-        """Ask the job to end. Its result will say "cancelled"; a job that has ended is left alone."""
+        """Ask the job to end, queued or running. Its result says "cancelled"; a job that has ended is left alone."""
 
 
 class Executor(Protocol):
-    """Starts jobs. One method, because a job's folder is all the state there is."""
+    """Starts jobs on one machine or another. Its class has a record class `Settings` and is made with one of them."""
 
     def submit(self, job: Job) -> Handle:
-        """Start the job, or take up again one that was submitted before: running, finished or lost.
+        """Start a job that is not under way: one that is new, was lost or was cancelled.
 
-        A lost job (started, no result, nobody running it) is started again from nothing.
+        Of a job with others after it, those that ended by themselves are not run again.
         """
 
+    def find(self, folder: Path) -> Handle | None:
+        """The job of that folder if it waits, runs or has ended by itself; None if it is to be submitted."""
 
-def is_under_way(folder: Path) -> bool:
-    """Whether the job of that folder runs, or ended by itself: then `submit` takes it up and does not start it anew."""
-    result = JobResult.load(folder / "result.json")
-    return lock.holder(folder / "lock") is not None or (
-        result is not None and result.ending not in ("cancelled", "lost")
-    )
+    def expected_machine(self, job: Job) -> dict[str, Any] | None:
+        """What `machine.describe` would say where the job will run; None if that is not known before."""
 
 
-BUILT_IN = {"local": "harness.execution.executors.local:LocalExecutor"}
+class SettingsFile(Record):
+    """harness.toml of a project."""
+
+    executor: dict[str, dict[str, Any]] = {}
+    """Name of an executor → what its `Settings` hold."""
+
+
+def make(name: str, file: Path) -> Executor:
+    """The executor of that name with its settings.
+
+    Args:
+        file: harness.toml with tables `[executor.NAME]`; it may be missing.
+
+    Raises:
+        UserError: no such executor, or a file or settings that cannot be used.
+    """
+    executor = plugins.find("executor", name, BUILT_IN)
+    try:
+        content = parse_toml(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        tables = SettingsFile.model_validate(content).executor
+    except ValidationError as error:
+        raise UserError(f"{file}: {one_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: not TOML: {error}") from error
+    try:
+        settings = executor.Settings.model_validate(tables.get(name, {}))
+    except ValidationError as error:
+        raise UserError(f"{file}: [executor.{name}] {one_line(error)}") from error
+    made: Executor = executor(settings)
+    return made

@@ -17,6 +17,8 @@ from harness.execution.executors import Executor, Handle
 from harness.execution.job import Job, JobResult
 from harness.execution.process import clean_environment
 from harness.execution.runner import LOG_LIMIT
+from harness.files import digest_of
+from harness.records import Machine
 
 PATIENCE = 30.0
 PYTHON = os.path.realpath(sys.executable)
@@ -212,23 +214,23 @@ class ExecutorContract:
     def runs_of(self, job: Job) -> int:
         return len((Path(job.cwd).parent / "count").read_text())
 
-    def test_a_finished_job_submitted_again_gives_the_old_result_and_runs_nothing(
-        self, executor: Executor, job: Job
-    ) -> None:
+    def test_a_finished_job_is_found_with_its_result_and_runs_nothing(self, executor: Executor, job: Job) -> None:
         self.write(job, self.COUNTING + "import os, sys; open(os.environ['OUT'] + '/x', 'w').close(); sys.exit(4)")
+        assert executor.find(Path(job.folder)) is None
         first = finished(executor.submit(job))
-        assert finished(executor.submit(job)) == first
+        again = executor.find(Path(job.folder))
+        assert again is not None and again.state().state == "ended"
+        assert finished(again) == first
         assert first.code == 4
         assert self.runs_of(job) == 1
         assert (Path(job.out_dir) / "x").exists()
 
-    def test_a_running_job_submitted_again_is_taken_up_and_not_started_twice(
-        self, executor: Executor, job: Job
-    ) -> None:
+    def test_a_running_job_is_found_and_not_started_twice(self, executor: Executor, job: Job) -> None:
         self.write(job, self.COUNTING + "import time; print('on'); time.sleep(1.5); print('off')")
         first = executor.submit(job)
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
-        second = executor.submit(job)
+        second = executor.find(Path(job.folder))
+        assert second is not None and second.state().state == "running" and second.state().where
         assert second.wait(0.1) is None
         assert finished(second).code == 0
         assert finished(first) == finished(second)
@@ -239,7 +241,8 @@ class ExecutorContract:
         self.write(job, "import time; print('on'); time.sleep(600)")
         executor.submit(job)
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
-        taken_up = executor.submit(job)
+        taken_up = executor.find(Path(job.folder))
+        assert taken_up is not None
         taken_up.cancel()
         assert finished(taken_up).ending == "cancelled"
 
@@ -258,7 +261,8 @@ class ExecutorContract:
         os.kill(runner, 9)
         lost = finished(handle)
         assert (lost.ending, lost.code) == ("lost", None)
-        assert "runner died" in lost.message
+        assert lost.message
+        assert executor.find(Path(job.folder)) is None
         again = finished(executor.submit(job))
         assert (again.ending, again.code) == ("exited", 0)
         assert self.runs_of(job) == 2
@@ -270,6 +274,101 @@ class ExecutorContract:
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
         handle.cancel()
         assert finished(handle).ending == "cancelled"
+        assert executor.find(Path(job.folder)) is None
         self.write(job, self.COUNTING)
         assert finished(executor.submit(job)).code == 0
         assert self.runs_of(job) == 2
+
+    # Jobs after jobs
+
+    @pytest.fixture
+    def pair(self, job: Job, tmp_path: Path) -> Job:
+        """A job and one after it, each with a folder, an output and a script of its own."""
+        code = tmp_path / "second_code"
+        code.mkdir()
+        (code / "script.py").write_text(
+            "import os; open('../seconds', 'a').write('x'); open(os.environ['OUT'] + '/y', 'w').write('judged')"
+        )
+        then = replace(
+            job,
+            folder=str(tmp_path / "job" / "then"),
+            cwd=str(code),
+            out_dir=str(tmp_path / "then_out"),
+            env={**job.env, "OUT": str(tmp_path / "then_out")},
+        )
+        return replace(job, then=then)
+
+    def seconds_of(self, pair: Job) -> int:
+        file = Path(pair.cwd).parent / "seconds"
+        return len(file.read_text()) if file.exists() else 0
+
+    def test_the_job_after_it_runs_in_the_same_place_with_a_result_of_its_own(
+        self, executor: Executor, pair: Job
+    ) -> None:
+        self.write(pair, "print('first')")
+        result = finished(executor.submit(pair))
+        assert result.went_well and result.then is not None and result.then.went_well
+        assert result.then.machine == result.machine
+        assert pair.then is not None and (Path(pair.then.out_dir) / "y").read_text() == "judged"
+        found = executor.find(Path(pair.folder))
+        assert found is not None and finished(found) == result
+
+    def test_after_a_failure_nothing_more_is_run(self, executor: Executor, pair: Job) -> None:
+        self.write(pair, "raise SystemExit(4)")
+        result = finished(executor.submit(pair))
+        assert (result.code, result.then) == (4, None)
+        assert self.seconds_of(pair) == 0
+
+    def test_a_job_whose_files_changed_is_not_run(self, executor: Executor, pair: Job) -> None:
+        assert pair.then is not None
+        code = Path(pair.then.cwd)
+        pair = replace(pair, then=replace(pair.then, unchanged={str(code): digest_of(code)}))
+        self.write(pair, f"open({str(code / 'script.py')!r}, 'a').write('# meddled')")
+        result = finished(executor.submit(pair))
+        assert result.then is not None and (result.then.ending, result.then.message) == ("changed", str(code))
+        assert self.seconds_of(pair) == 0
+
+    def test_what_has_ended_is_not_run_again_when_the_job_after_it_was_lost(
+        self, executor: Executor, pair: Job
+    ) -> None:
+        self.write(pair, self.COUNTING)
+        assert pair.then is not None
+        script = Path(pair.then.cwd) / "script.py"
+        good = script.read_text()
+        script.write_text("import time; print('on'); time.sleep(600)")
+        handle = executor.submit(pair)
+        log = pair.then.log
+        assert eventually(lambda: log.exists() and log.read_text() == "on\n")
+        runner = lock.holder(pair.lock)
+        assert runner
+        os.kill(runner, 9)
+        lost = finished(handle)
+        assert lost.went_well and lost.last.ending == "lost"
+        assert executor.find(Path(pair.folder)) is None
+        script.write_text(good)
+        result = finished(executor.submit(pair))
+        assert result.then is not None and result.then.went_well
+        assert (self.runs_of(pair), self.seconds_of(pair)) == (1, 1)
+
+    def test_cancelling_reaches_the_job_after_it(self, executor: Executor, pair: Job) -> None:
+        self.write(pair, self.COUNTING)
+        assert pair.then is not None
+        (Path(pair.then.cwd) / "script.py").write_text("import time; print('on'); time.sleep(600)")
+        handle = executor.submit(pair)
+        log = pair.then.log
+        assert eventually(lambda: log.exists() and log.read_text() == "on\n")
+        handle.cancel()
+        assert finished(handle).last.ending == "cancelled"
+        assert executor.find(Path(pair.folder)) is None
+
+    # What the runner tells
+
+    def test_the_runner_tells_its_machine_and_sandbox(self, executor: Executor, job: Job) -> None:
+        self.write(job, "import os; print(os.environ['OMP_NUM_THREADS'])")
+        result = finished(executor.submit(job))
+        machine = Machine(**result.machine)
+        assert str(machine.threads) == job.log.read_text().strip()
+        assert machine.system and machine.processor
+        assert result.sandbox == "none"
+        expected = executor.expected_machine(job)
+        assert expected is None or Machine(**expected) == machine
