@@ -3,7 +3,9 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN = .venv/bin
-OTHER_KERNELS = ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Prescott OMP_NUM_THREADS=2
+OTHER_KERNELS = ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Prescott ONEDNN_MAX_CPU_ISA=SSE41 \
+	NPY_DISABLE_CPU_FEATURES="AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX2 FMA3" \
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 # An editable install by a plain path: the usual import hook costs every start of Python 12 ms.
 EDITABLE = --config-settings editable_mode=compat -e
 RECORDING = templates/tms_geometry/recordings/by_hand.jsonl

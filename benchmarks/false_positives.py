@@ -18,7 +18,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records import Comparison
+from harness.records import Comparison, MetricSpec
 from harness.results import compare
 from harness.template.baseline import Baseline
 from harness.template.folder import Template
@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 RUNS, SEEDS = 5, 5
 EFFECTS = (0.0, 0.5, 1.0, 2.0, 3.0)
 LIMIT = 0.05
+LOSS = MetricSpec(goal="min", primary=True)
 SMALL = 5
 """Studies with --small: too few to say anything of rates."""
 
@@ -69,9 +70,7 @@ def stored_noises() -> list[Noise]:
 
 
 def compared(baseline: tuple[float, ...], values: tuple[float, ...]) -> Comparison:
-    return compare.compare(
-        dataset="d", metric="m", goal="min", primary=True, baseline=baseline, values=values, tried=RUNS
-    )
+    return compare.compare(dataset="d", metric="m", spec=LOSS, baseline=baseline, values=values, tried=RUNS)
 
 
 def study(noise: Noise, gain: float, rng: random.Random) -> tuple[bool, bool, bool]:

@@ -54,7 +54,7 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
             session.edit(request["edit"], request["purpose"])
     except gateway.CallFailed as error:
         tell({"failed": str(error)})
-    except Exception as error:  # the process boundary: the controller gets one line, the log the rest
+    except Exception as error:  # noqa: BLE001  # the process boundary: the controller gets one line, the log the rest
         traceback.print_exc()
         tell({"crashed": process.redacted(f"{type(error).__name__}: {error}")})
     threading.Event().wait()  # the study is paused now; this process ends with its controller

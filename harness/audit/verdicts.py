@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.audit.metric_names import Wanted, likeliest
 from harness.audit.records import Judgement, Metric, Source
-from harness.records import Comparison, Goal
+from harness.records import Comparison, Goal, MetricSpec
 from harness.results.compare import compare, holm, verdict
 from harness.results.final_info import deviation, mean
 
@@ -50,8 +50,7 @@ def judgements_of(
         (n, d): compare(
             dataset=d,
             metric=primary,
-            goal=goal or "min",
-            primary=True,
+            spec=MetricSpec(goal=goal or "min", primary=True),
             baseline=baseline[d][primary].values,
             values=m.values,
             tried=len(tried),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.claims.check import Known, unsupported
 from harness.records import Comparison, Finding
-from harness.state.history import History, Run
+from harness.state.history import History
+from harness.state.run import Run
 from harness.state.verdicts import judge
 
 NAMES = ("notes.md", "notes.txt")

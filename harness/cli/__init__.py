@@ -50,20 +50,25 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         code = 2
-    except click.UsageError as error:
-        code = _complain(error.format_message(), 2)
-    except click.exceptions.Abort:
-        code = _complain("interrupted", 130)
-    except HarnessError as error:
-        code = _complain(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        code = _complain("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        code = 0
-    except OSError as error:  # a full disk, a folder that cannot be written
-        code = _complain(f"{error}; nothing that was recorded is lost, a study can be resumed", 1)
+    except (click.UsageError, click.exceptions.Abort, HarnessError, KeyboardInterrupt, OSError) as error:
+        code = _explain(error)
     sys.exit(code)
+
+
+def _explain(error: BaseException) -> int:
+    """Say in one line what went wrong; gives the exit code."""
+    match error:
+        case click.UsageError():
+            return _complain(error.format_message(), 2)
+        case HarnessError():
+            return _complain(str(error), error.exit_code)
+        case BrokenPipeError():  # the reader of our output has seen enough
+            sys.stderr.close()
+            return 0
+        case OSError():  # a full disk, a folder that cannot be written
+            return _complain(f"{error}; nothing that was recorded is lost, a study can be resumed", 1)
+        case _:
+            return _complain("interrupted", 130)
 
 
 def _modules(arguments: list[str]) -> list[str]:

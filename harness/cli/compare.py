@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from harness.paths import ProjectPaths, StudyPaths
     from harness.records import Comparison
     from harness.report.comparison import ComparisonRow
-    from harness.state.history import History, Run
+    from harness.state.history import History
+from harness.state.run import Run
 
 ROOM = 130
 """Columns that the table needs; cut-off numbers would be worse than none."""
-HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "could have seen", "verdict")
+HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "min. detectable", "verdict")
 
 
 @app.command()

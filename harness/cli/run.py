@@ -13,7 +13,8 @@ from harness.cli.work import say, tuning, with_control, work_all
 
 if TYPE_CHECKING:
     from harness.paths import StudyPaths
-    from harness.records import Budget
+    from harness.records import Budget, Idea
+    from harness.template.folder import Template
 
 
 @app.command()
@@ -59,9 +60,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study: an agent works on an idea, within a budget."""
-    from harness.agents import WITHOUT_MODEL
     from harness.cli.progress import bench
-    from harness.errors import IdeaError, UserError
+    from harness.errors import UserError
     from harness.execution.executors import make
     from harness.planning import strategies
     from harness.plugins import find
@@ -70,7 +70,6 @@ def run(
     from harness.study.spec import ExecutionOptions, StudySpec
     from harness.template import baseline
     from harness.template import folder as templates
-    from harness.template.ideas import read_idea
 
     here = project()
     chosen = templates.load(here.templates, template)
@@ -86,11 +85,7 @@ def run(
         tokens=max_tokens,
         hours=max_hours,
     )
-    if not idea and agent not in WITHOUT_MODEL:
-        raise IdeaError(
-            f"which idea? --idea takes text, a file, or one of: {', '.join(chosen.ideas()) or 'none shipped'}"
-        )
-    ideas = [read_idea(chosen, text) for text in idea or []] or [tuning(chosen)]
+    ideas = _ideas(chosen, idea or [], agent)
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
@@ -117,6 +112,18 @@ def run(
 
     options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(work_all(here, studies(), options, as_json))
+
+
+def _ideas(template: Template, texts: list[str], agent: str) -> list[Idea]:
+    """The ideas that are to be worked on, one study each."""
+    from harness.agents import WITHOUT_MODEL
+    from harness.errors import IdeaError
+    from harness.template.ideas import read_idea
+
+    if not texts and agent not in WITHOUT_MODEL:
+        shipped = ", ".join(template.ideas()) or "none shipped"
+        raise IdeaError(f"which idea? --idea takes text, a file, or one of: {shipped}")
+    return [read_idea(template, text) for text in texts] or [tuning(template)]
 
 
 def _budget(**amounts: Any) -> Budget:

@@ -95,21 +95,19 @@ def append_to_recording(path: Path, call: Call, kept: int) -> None:
 
 
 def difference(recorded: str, now: str) -> str:
-    """Where two prompts differ first, in words; empty when they do not.
+    """Where two prompts differ first; empty when they do not, or only in numbers.
 
-    What stands behind the recorded text in the prompt does not count: aider adds its own reminder there.
+    Timings and last digits are the machine's, and what differs in metrics is reported from the results. What stands
+    behind the recorded text in the prompt does not count: aider adds its own reminder there.
     """
     if now.startswith(recorded):
         return ""
     lines = recorded.splitlines()
     pairs = enumerate(zip_longest(lines, now.splitlines()[: len(lines)]), 1)
-    different = [(number, a, b) for number, (a, b) in pairs if a != b]
-    in_words = [(number, a, b) for number, a, b in different if a is None or b is None or _words(a) != _words(b)]
-    if not different:
-        return ""
-    number, a, b = (in_words or different)[0]
-    how = "differs from the recorded one" if in_words else "differs from the recorded one in numbers only, first"
-    return f"the prompt {how} at line {number}: {_short(b)} (recorded: {_short(a)})"
+    for number, (a, b) in pairs:
+        if a is None or b is None or _words(a) != _words(b):
+            return f"the prompt differs from the recorded one at line {number}: {_short(b)} (recorded: {_short(a)})"
+    return ""
 
 
 def _words(line: str) -> str:

@@ -70,7 +70,7 @@ def prices(model: str) -> dict[str, float]:
     """Dollars per token (of input, output, cached input, …) by litellm's list; empty for a model without a price."""
     try:
         info = litellm.get_model_info(model)
-    except Exception:  # litellm raises a bare Exception for a model that is not in its list
+    except Exception:  # noqa: BLE001  # litellm raises a bare Exception for a model that is not in its list
         return {}
     return {n: float(v) for n, v in info.items() if "token" in n and "cost" in n and isinstance(v, int | float) and v}
 
@@ -138,7 +138,7 @@ class Route:
 def _cost(response: Any, model: str) -> float:
     try:
         return float(litellm.completion_cost(completion_response=response, model=model))
-    except Exception:  # an unknown model raises a bare Exception; it has no price
+    except Exception:  # noqa: BLE001  # an unknown model raises a bare Exception; it has no price
         return 0.0
 
 

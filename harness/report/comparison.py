@@ -8,8 +8,9 @@ from harness.paths import StudyPaths
 from harness.records import Comparison
 from harness.report.curves import Point, curve
 from harness.state import verdicts
-from harness.state.history import History, Run
+from harness.state.history import History
 from harness.state.journal import history as read_history
+from harness.state.run import Run
 from harness.state.verdicts import Verdicts
 from harness.text import plain
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
-from harness.state.history import History, Run
+from harness.state.history import History
+from harness.state.run import Run
 from harness.template.folder import Template
 
 TOLERANCE = 1e-6

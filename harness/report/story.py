@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from harness.state import verdicts
 from harness.state.events import (
@@ -21,7 +22,6 @@ from harness.state.events import (
     StudyStarted,
     StudyStopped,
     TurnEnded,
-    TurnStarted,
 )
 from harness.state.history import History
 from harness.text import duration, number, plain
@@ -56,43 +56,52 @@ def tell(events: list[AnyEvent]) -> list[StoryLine]:
 
 def line(event: AnyEvent, history: History) -> StoryLine | None:
     """The line for an event, given the state after it; None for events that nobody needs to see."""
-    match event:
-        case StudyStarted():
-            return StoryLine(event.at, f"study {event.study}: {plain(event.idea.title)}", "title")
-        case StudyResumed():
-            return StoryLine(event.at, "resumed", "aside")
-        case ModelCalled():
-            dollars = f", ${event.usage.dollars:.4f}" if event.usage.dollars else ""
-            text = f"  model call {event.call}: {event.usage.tokens:,} tokens{dollars}, {event.seconds:.1f} s"
-            return StoryLine(event.at, text, "aside")
-        case TurnEnded():
-            return _turn(event)
-        case EditChecked():
-            return _checked(event)
-        case AttemptLaunched():
-            return StoryLine(event.at, f"  run {event.run}, attempt {event.attempt}: launched")
-        case AttemptEnded() if event.outcome != "ok":
-            last = plain(event.message.strip().splitlines()[-1]) if event.message.strip() else ""
-            what = f"  run {event.run}, attempt {event.attempt}"
-            return StoryLine(event.at, f"{what}: {event.outcome} after {event.seconds:.1f} s: {last}", "bad")
-        case Recorded():
-            return _recorded(event, history)
-        case ConfirmationAsked():
-            return StoryLine(event.at, f"  run {event.run}: measured again on fresh seeds {_span(event.seeds)}")
-        case ConfirmationEnded():
-            return _confirmation(event, history)
-        case PlotsDrawn():
-            if event.message:
-                return StoryLine(event.at, f"  plot.py failed: {plain(event.message)}", "bad")
-            return StoryLine(event.at, f"  {len(event.files)} plots drawn", "aside") if event.files else None
-        case StudyStopped():
-            tone: Tone = "good" if event.status == "done" else "bad"
-            return StoryLine(event.at, f"{event.status}: {plain(event.reason, REASON)}", tone)
-        case AttemptEnded() | TurnStarted():
-            return None
+    tell_it = LINES.get(type(event))
+    return None if tell_it is None else tell_it(event, history)
 
 
-def _turn(event: TurnEnded) -> StoryLine | None:
+def _started(event: StudyStarted, _: History) -> StoryLine:
+    return StoryLine(event.at, f"study {event.study}: {plain(event.idea.title)}", "title")
+
+
+def _resumed(event: StudyResumed, _: History) -> StoryLine:
+    return StoryLine(event.at, "resumed", "aside")
+
+
+def _model_called(event: ModelCalled, _: History) -> StoryLine:
+    dollars = f", ${event.usage.dollars:.4f}" if event.usage.dollars else ""
+    text = f"  model call {event.call}: {event.usage.tokens:,} tokens{dollars}, {event.seconds:.1f} s"
+    return StoryLine(event.at, text, "aside")
+
+
+def _launched(event: AttemptLaunched, _: History) -> StoryLine:
+    return StoryLine(event.at, f"  run {event.run}, attempt {event.attempt}: launched")
+
+
+def _ended(event: AttemptEnded, _: History) -> StoryLine | None:
+    if event.outcome == "ok":
+        return None
+    last = plain(event.message.strip().splitlines()[-1]) if event.message.strip() else ""
+    what = f"  run {event.run}, attempt {event.attempt}"
+    return StoryLine(event.at, f"{what}: {event.outcome} after {event.seconds:.1f} s: {last}", "bad")
+
+
+def _confirmation_asked(event: ConfirmationAsked, _: History) -> StoryLine:
+    return StoryLine(event.at, f"  run {event.run}: measured again on fresh seeds {_span(event.seeds)}")
+
+
+def _plots(event: PlotsDrawn, _: History) -> StoryLine | None:
+    if event.message:
+        return StoryLine(event.at, f"  plot.py failed: {plain(event.message)}", "bad")
+    return StoryLine(event.at, f"  {len(event.files)} plots drawn", "aside") if event.files else None
+
+
+def _stopped(event: StudyStopped, _: History) -> StoryLine:
+    tone: Tone = "good" if event.status == "done" else "bad"
+    return StoryLine(event.at, f"{event.status}: {plain(event.reason, REASON)}", tone)
+
+
+def _turn(event: TurnEnded, _: History) -> StoryLine | None:
     if event.purpose == "finish" and event.status == "nothing":
         return None
     if event.status == "rejected":
@@ -107,7 +116,7 @@ def _turn(event: TurnEnded) -> StoryLine | None:
     return StoryLine(event.at, f"  turn {event.turn}: {what}{said}")
 
 
-def _checked(event: EditChecked) -> StoryLine | None:
+def _checked(event: EditChecked, _: History) -> StoryLine | None:
     if not event.findings:
         return None
     first = event.findings[0]
@@ -148,3 +157,20 @@ def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: H
 
 def _span(seeds: tuple[int, ...]) -> str:
     return f"{seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+
+
+LINES: dict[type, Callable[[Any, History], StoryLine | None]] = {
+    StudyStarted: _started,
+    StudyResumed: _resumed,
+    ModelCalled: _model_called,
+    TurnEnded: _turn,
+    EditChecked: _checked,
+    AttemptLaunched: _launched,
+    AttemptEnded: _ended,
+    Recorded: _recorded,
+    ConfirmationAsked: _confirmation_asked,
+    ConfirmationEnded: _confirmation,
+    PlotsDrawn: _plots,
+    StudyStopped: _stopped,
+}
+"""Kind of event → what tells it."""

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from harness.records import Comparison, Goal, MetricSpec, Scores
+from harness.records import Comparison, MetricSpec, Scores
 from harness.results.final_info import deviation, mean
 
 ALPHA = 0.05
@@ -35,8 +35,7 @@ def compare(
     *,
     dataset: str,
     metric: str,
-    goal: Goal,
-    primary: bool,
+    spec: MetricSpec,
     baseline: tuple[float, ...],
     values: tuple[float, ...],
     tried: int,
@@ -53,8 +52,8 @@ def compare(
     return Comparison(
         dataset=dataset,
         metric=metric,
-        goal=goal,
-        primary=primary,
+        goal=spec.goal,
+        primary=spec.primary,
         baseline_mean=mean(baseline),
         baseline_sd=deviation(baseline),
         baseline_n=len(baseline),
@@ -79,8 +78,7 @@ def against_baseline(
         compare(
             dataset=dataset,
             metric=name,
-            goal=spec.goal,
-            primary=spec.primary,
+            spec=spec,
             baseline=baseline[dataset][name],
             values=scores[dataset][name],
             tried=tried,

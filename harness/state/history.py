@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.errors import JournalCorrupt
-from harness.records import Comparison, Machine, Usage
-from harness.results.compare import looks_better, relative_gain
-from harness.results.final_info import mean
+from harness.records import Machine, Usage
 from harness.state.events import (
     AnyEvent,
     AttemptEnded,
@@ -25,166 +23,121 @@ from harness.state.events import (
     TurnEnded,
     TurnStarted,
 )
+from harness.state.run import Run
 
 LOST_TRIES = 3
 """How often a confirmation is launched whose job vanishes."""
 
 
-@dataclass
-class Run:
-    """One numbered run: its attempts so far and, once measured, how it compares."""
+@dataclass(eq=False)
+class Facts:
+    """What has happened to a study, and where it stands."""
 
-    number: int
-    attempts: list[AttemptEnded] = field(default_factory=list)
-    replicate_of: int | None = None
-    digest: str = ""
-    """Of the code that the last attempt executed."""
+    start: StudyStarted | None = None
+    stopped: StudyStopped | None = None
+    stopped_before: StudyStopped | None = None
+    """How the study had stopped before it was last taken up."""
+    turns: list[TurnEnded] = field(default_factory=list)
+    runs: dict[int, Run] = field(default_factory=dict)
+    news: list[AnyEvent] = field(default_factory=list)
+    """What happened since the agent was last asked: what the next prompt has to tell."""
+    turn: TurnEnded | None = None
+    """The last turn that ended."""
+    unfinished: TurnStarted | None = None
+    """A turn that began and has not ended."""
+    checked: EditChecked | None = None
+    """What the checks said of the last turn's edit."""
+    edits: dict[int, str] = field(default_factory=dict)
+    """Turn → digest of the code that its edit led to."""
+    launched: AttemptLaunched | None = None
+    """The launch that the last turn led to."""
+    ended: AttemptEnded | None = None
+    """How that launch ended."""
     recorded: Recorded | None = None
-    pooled: tuple[Comparison, ...] = ()
-    """All values of this code, once a replicate has added some."""
-    confirmed: ConfirmationEnded | None = None
-    """What it gave on fresh seeds, if it was run on them."""
-
-    @property
-    def measured(self) -> AttemptEnded | None:
-        """The attempt that gave the run its metrics."""
-        return self.attempts[-1] if self.attempts and self.attempts[-1].outcome == "ok" else None
-
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]:
-        return self.pooled or (self.recorded.comparisons if self.recorded else ())
-
-    @property
-    def primary(self) -> tuple[Comparison, ...]:
-        """The comparisons of the primary metric, one per dataset."""
-        return tuple(c for c in self.comparisons if c.primary)
-
-    @property
-    def promising_on(self) -> set[str]:
-        """Datasets on which it looks better; a repetition is no promise."""
-        return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
-
-    @property
-    def promising(self) -> bool:
-        return bool(self.promising_on)
-
-    @property
-    def gain(self) -> float:
-        """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
-        return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
-
-    @property
-    def promise(self) -> float:
-        """The gains on the datasets on which it looks better, together: elsewhere they are noise."""
-        return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
-
-    @property
-    def outcome(self) -> str:
-        if self.recorded and self.recorded.abandoned:
-            return "given up"
-        return self.attempts[-1].outcome if self.attempts else "unfinished"
+    """What came of the last turn, once it is committed."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """Digest of executed code → what executed it, in words."""
+    confirming: ConfirmationAsked | None = None
+    confirmations: list[ConfirmationEnded] = field(default_factory=list)
+    """Every launch on fresh seeds, the baseline's (run 0) included."""
+    confirmations_asked: int = 0
+    sandboxes: set[str] = field(default_factory=set)
+    """Names of the sandboxes that launches got."""
+    seeds: set[int] = field(default_factory=set)
+    """Every seed that anything of this study has run with."""
+    plots: PlotsDrawn | None = None
+    """The plots drawn since the last turn that was accepted."""
+    usage: Usage = field(default_factory=Usage)
+    calls: int = 0
+    calls_of_ended_turns: int = 0
+    """Model calls that count: those of a turn that was cut short are made again."""
+    seconds: float = 0.0
+    commit: str = ""
+    tree: str = ""
+    """Head of the study's branch, and the git tree that the worktree should hold."""
+    why_over: str = ""
+    """Why no further run is made; set when the agent is first asked for its notes."""
+    wasted: int = 0
+    """Turns in a row that led to no launch."""
+    last_at: float | None = None
 
 
-class History:
+class History(Facts):
     """Everything that is known of a study, folded from its events."""
 
     def __init__(self, events: Iterable[AnyEvent]) -> None:
-        self.start: StudyStarted | None = None
-        self.stopped: StudyStopped | None = None
-        self.stopped_before: StudyStopped | None = None
-        """How the study had stopped before it was last taken up."""
-        self.turns: list[TurnEnded] = []
-        self.runs: dict[int, Run] = {}
-        self.news: list[AnyEvent] = []
-        """What happened since the agent was last asked: what the next prompt has to tell."""
-        self.turn: TurnEnded | None = None
-        """The last turn that ended."""
-        self.unfinished: TurnStarted | None = None
-        """A turn that began and has not ended."""
-        self.checked: EditChecked | None = None
-        """What the checks said of the last turn's edit."""
-        self.edits: dict[int, str] = {}
-        """Turn → digest of the code that its edit led to."""
-        self.launched: AttemptLaunched | None = None
-        """The launch that the last turn led to."""
-        self.ended: AttemptEnded | None = None
-        """How that launch ended."""
-        self.recorded: Recorded | None = None
-        """What came of the last turn, once it is committed."""
-        self.digests: dict[str, str] = {}
-        """Digest of executed code → what executed it, in words."""
-        self.confirming: ConfirmationAsked | None = None
-        self.confirmations: list[ConfirmationEnded] = []
-        """Every launch on fresh seeds, the baseline's (run 0) included."""
-        self.confirmations_asked = 0
-        self.sandboxes: set[str] = set()
-        """Names of the sandboxes that launches got."""
-        self.seeds: set[int] = set()
-        """Every seed that anything of this study has run with."""
-        self.plots: PlotsDrawn | None = None
-        """The plots drawn since the last turn that was accepted."""
-        self.usage = Usage()
-        self.calls = 0
-        self.calls_of_ended_turns = 0
-        """Model calls that count: those of a turn that was cut short are made again."""
-        self.seconds = 0.0
-        self.commit = ""
-        self.tree = ""
-        """Head of the study's branch, and the git tree that the worktree should hold."""
-        self.why_over = ""
-        """Why no further run is made; set when the agent is first asked for its notes."""
-        self.wasted = 0
-        """Turns in a row that led to no launch."""
-        self._last_at: float | None = None
+        super().__init__()
         for event in events:
             self.add(event)
 
     def add(self, event: AnyEvent) -> None:
         """Fold one more event in."""
-        self._clock(event)
-        match event:
-            case StudyStarted():
-                self.start, self.commit, self.tree = event, event.commit, event.tree
-                self.seeds.update(event.seeds)
-                self.digests[event.digest] = "the baseline"
-                self.digests = {**event.earlier, **self.digests}
-            case StudyResumed():
-                self.stopped_before, self.stopped = self.stopped or self.stopped_before, None
-            case TurnStarted():
-                self.unfinished = event
-                self.calls = self.calls_of_ended_turns
-                self.why_over = event.why
-            case ModelCalled():
-                self.calls += 1
-                self.usage += event.usage
-            case TurnEnded():
-                self._turn_ended(event)
-            case EditChecked():
-                self.checked = event
-                self.edits[event.turn] = event.digest
-                self.news.append(event)
-            case AttemptLaunched():
-                self.launched, self.ended = event, None
-                self.sandboxes |= {event.sandbox} - {""}
-                run = self.runs.setdefault(event.run, Run(event.run))
-                run.replicate_of, run.digest = event.replicate_of, event.digest
-                self.seeds.update(event.seeds)
-                self.wasted = 0
-            case AttemptEnded():
-                self._attempt_ended(event)
-            case Recorded():
-                self._recorded(event)
-            case ConfirmationAsked():
-                self.confirming = event
-                self.confirmations_asked += 1
-                self.seeds.update(event.seeds)
-            case ConfirmationEnded():
-                self._confirmation_ended(event)
-            case PlotsDrawn():
-                self.plots = event
-                self.news.append(event)
-            case StudyStopped():
-                self.stopped = event
+        if self.last_at is not None and not isinstance(event, StudyResumed):
+            self.seconds += max(0.0, event.at - self.last_at)
+        self.last_at = event.at
+        getattr(self, f"_{event.kind}")(event)
+
+    def _study_started(self, event: StudyStarted) -> None:
+        self.start, self.commit, self.tree = event, event.commit, event.tree
+        self.seeds.update(event.seeds)
+        self.digests = {**event.earlier, event.digest: "the baseline"}
+
+    def _study_resumed(self, _: StudyResumed) -> None:
+        self.stopped_before, self.stopped = self.stopped or self.stopped_before, None
+
+    def _study_stopped(self, event: StudyStopped) -> None:
+        self.stopped = event
+
+    def _turn_started(self, event: TurnStarted) -> None:
+        self.unfinished = event
+        self.calls = self.calls_of_ended_turns
+        self.why_over = event.why
+
+    def _model_called(self, event: ModelCalled) -> None:
+        self.calls += 1
+        self.usage += event.usage
+
+    def _edit_checked(self, event: EditChecked) -> None:
+        self.checked = event
+        self.edits[event.turn] = event.digest
+        self.news.append(event)
+
+    def _attempt_launched(self, event: AttemptLaunched) -> None:
+        self.launched, self.ended = event, None
+        self.sandboxes |= {event.sandbox} - {""}
+        run = self.runs.setdefault(event.run, Run(event.run))
+        run.replicate_of, run.digest = event.replicate_of, event.digest
+        self.seeds.update(event.seeds)
+        self.wasted = 0
+
+    def _confirmation_asked(self, event: ConfirmationAsked) -> None:
+        self.confirming = event
+        self.confirmations_asked += 1
+        self.seeds.update(event.seeds)
+
+    def _plots_drawn(self, event: PlotsDrawn) -> None:
+        self.plots = event
+        self.news.append(event)
 
     def _turn_ended(self, event: TurnEnded) -> None:
         self.turns.append(event)
@@ -257,11 +210,6 @@ class History:
         """The run that is to be confirmed next: the best of those that look better and have not been tried."""
         left = [run for run in self.measured if run.promising and run.confirmed is None]
         return max(left, key=lambda run: run.promise, default=None)
-
-    def _clock(self, event: AnyEvent) -> None:
-        if self._last_at is not None and not isinstance(event, StudyResumed):
-            self.seconds += max(0.0, event.at - self._last_at)
-        self._last_at = event.at
 
     @property
     def begun(self) -> StudyStarted:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from harness.records import Comparison
 from harness.results import final_info
 from harness.results.compare import Verdict, confirmation, holm, screening
-from harness.state.history import History, Run
+from harness.state.history import History
+from harness.state.run import Run
 
 Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
 """run → dataset → verdict of the primary metric and its corrected p value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import psutil
 import pytest
 from lab import Controller, Project, Study, alive, has_happened, in_real_runs, notes, processes_in, scale, undo, until
 
@@ -105,7 +107,8 @@ def test_a_killed_study_is_called_killed_everywhere(running: tuple[Project, Stud
     assert "killed" in project.harness("status").out
     assert "next:     launch or collect run 1, attempt 1" in project.harness("show", "s").out
     for process in processes_in(study.paths.root):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_a_signal_that_the_shell_ignores_stays_ignored(project: Project) -> None:

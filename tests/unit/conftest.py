@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Budget, Comparison, Finding, Idea, Usage
+from harness.records import Budget, Comparison, Finding, Idea, MetricSpec, Usage
 from harness.results.compare import compare
 from harness.state.events import (
     AnyEvent,
@@ -238,8 +238,7 @@ class Story:
         return compare(
             dataset="toy",
             metric=metric,
-            goal="min" if metric == "loss" else "max",
-            primary=metric == "loss",
+            spec=MetricSpec(goal="min" if metric == "loss" else "max", primary=metric == "loss"),
             baseline=BASELINE["toy"][metric],
             values=values,
             tried=1,

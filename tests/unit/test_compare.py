@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.records import Comparison
+from harness.records import Comparison, MetricSpec
 from harness.results.compare import compare, holm, verdict
 from harness.results.final_info import LARGEST
 
@@ -19,7 +19,12 @@ def compared(
     baseline: tuple[float, ...], values: tuple[float, ...], goal: str = "min", tried: int = 1, primary: bool = True
 ) -> Comparison:
     return compare(
-        dataset="toy", metric="loss", goal=goal, primary=primary, baseline=baseline, values=values, tried=tried
+        dataset="toy",
+        metric="loss",
+        spec=MetricSpec(goal=goal, primary=primary),
+        baseline=baseline,
+        values=values,
+        tried=tried,
     )
 
 

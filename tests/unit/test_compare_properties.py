@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.records import Comparison
+from harness.records import Comparison, MetricSpec
 from harness.results.compare import compare, confirmation, holm, screening, verdict
 
 values = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 6)), min_size=2, max_size=8).map(tuple)
@@ -19,7 +19,12 @@ quick = settings(max_examples=60, deadline=None)
 
 def compared(baseline: tuple[float, ...], run: tuple[float, ...], goal: str = "min", tried: int = 5) -> Comparison:
     return compare(
-        dataset="d", metric="m", goal=goal, primary=True, baseline=baseline, values=run, tried=tried
+        dataset="d",
+        metric="m",
+        spec=MetricSpec(goal=goal, primary=True),
+        baseline=baseline,
+        values=run,
+        tried=tried,
     )  # fmt: skip
 
 

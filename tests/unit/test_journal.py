@@ -8,15 +8,16 @@ import pytest
 
 from harness.errors import JournalCorrupt
 from harness.planning.next_step import next_step
-from harness.planning.steps import Stop
+from harness.planning.steps import Ask, Check, Confirm, DrawPlots, Measure, Record, Stop
 from harness.planning.strategies import Last
 from harness.state.events import EVENTS
 from harness.state.history import History
 from harness.state.journal import Journal, read
-from harness.state.verdicts import in_one_word
+from harness.state.verdicts import in_one_word, judge, screen
 from harness.template.folder import Template
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "tms_geometry"
+CONFIRMED = Path(__file__).parent / "data" / "journal_with_a_confirmation.jsonl"
 OLD = Path(__file__).parent / "data" / "journal_format_1.jsonl"
 
 
@@ -109,6 +110,41 @@ def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
     assert isinstance(next_step(history, Template(TEMPLATE).manifest, Last()), Stop)
     assert history.spent_runs == 2
     assert history.calls == 6
+
+
+def test_a_journal_with_a_confirmation_leads_to_the_same_verdicts_and_its_end() -> None:
+    """Written when a study's stages were set by its events, and a machine was no more than a name."""
+    history = History(read(CONFIRMED))
+    assert history.begun.baseline_machine is None
+    assert {run: words["sparse_uniform"][0] for run, words in screen(history).items()} == {
+        1: "promising, unconfirmed",
+        2: "promising, unconfirmed",
+    }
+    assert in_one_word(history) == {1: "promising, unconfirmed", 2: "better"}
+    p = judge(history)[2]["sparse_uniform"][1]
+    assert p == pytest.approx(1.891e-08, rel=1e-3)
+    step = next_step(history, Template(TEMPLATE).manifest, Last())
+    assert step == Stop("done", "the agent says that it is done")
+
+
+def test_a_journal_of_before_can_be_resumed_at_every_event() -> None:
+    """Whatever it was cut at, there is a next step, and it is the one that was done."""
+    events = read(CONFIRMED)
+    done = {
+        "turn_started": Ask,
+        "edit_checked": Check,
+        "attempt_launched": Measure,
+        "attempt_ended": Measure,
+        "recorded": Record,
+        "confirmation_asked": Confirm,
+        "confirmation_ended": Measure,
+        "plots_drawn": DrawPlots,
+        "study_stopped": Stop,
+    }
+    manifest = Template(TEMPLATE).manifest
+    for number, event in enumerate(events[1:], 1):
+        step = next_step(History(events[:number]), manifest, Last())
+        assert isinstance(step, done.get(event.kind, Ask)), (number, event.kind, step)
 
 
 def test_a_journal_of_format_1_is_written_again_as_the_same_events() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.errors import MetricsError
+from harness.records import MetricSpec
 from harness.results import final_info
 from harness.results.compare import compare
 from harness.state.events import EVENTS, AttemptEnded, Recorded
@@ -156,7 +157,12 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
         assert "'loss'" in str(refused)
         return
     compared = compare(
-        dataset="toy", metric="loss", goal="min", primary=True, baseline=(1.0, 1.1, 0.9), values=values, tried=1
+        dataset="toy",
+        metric="loss",
+        spec=MetricSpec(goal="min", primary=True),
+        baseline=(1.0, 1.1, 0.9),
+        values=values,
+        tried=1,
     )
     event = Recorded(turn=1, outcome="ok", commit="c", run=1, attempt=1, comparisons=(compared,))
     assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]

@@ -136,6 +136,13 @@ def test_the_first_line_that_differs_is_told_with_both() -> None:
     assert "at line 2: nothing (recorded: 'old')" in difference("a\nold", "a")
 
 
+def test_other_numbers_are_no_difference() -> None:
+    """They are the machine's; what differs in metrics is reported from the results."""
+    recorded = "failed after 4 s\n| loss | 0.003992 ± 3.394e-05 |\nend"
+    assert difference(recorded, "failed after 13 s\n| loss | 0.00399 ± 1e-7 |\nend") == ""
+    assert "at line 3" in difference(recorded, "failed after 13 s\n| loss | 0.00399 ± 1e-7 |\nover")
+
+
 def test_white_space_within_a_line_counts() -> None:
     assert "at line 1" in difference("a \nb", "a\nb")
 

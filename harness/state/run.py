@@ -1,0 +1,65 @@
+"""One numbered run of a study, as its events tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.records import Comparison
+from harness.results.compare import looks_better, relative_gain
+from harness.results.final_info import mean
+from harness.state.events import AttemptEnded, ConfirmationEnded, Recorded
+
+
+@dataclass
+class Run:
+    """One numbered run: its attempts so far and, once measured, how it compares."""
+
+    number: int
+    attempts: list[AttemptEnded] = field(default_factory=list)
+    replicate_of: int | None = None
+    digest: str = ""
+    """Of the code that the last attempt executed."""
+    recorded: Recorded | None = None
+    pooled: tuple[Comparison, ...] = ()
+    """All values of this code, once a replicate has added some."""
+    confirmed: ConfirmationEnded | None = None
+    """What it gave on fresh seeds, if it was run on them."""
+
+    @property
+    def measured(self) -> AttemptEnded | None:
+        """The attempt that gave the run its metrics."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].outcome == "ok" else None
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        return self.pooled or (self.recorded.comparisons if self.recorded else ())
+
+    @property
+    def primary(self) -> tuple[Comparison, ...]:
+        """The comparisons of the primary metric, one per dataset."""
+        return tuple(c for c in self.comparisons if c.primary)
+
+    @property
+    def promising_on(self) -> set[str]:
+        """Datasets on which it looks better; a repetition is no promise."""
+        return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
+
+    @property
+    def promising(self) -> bool:
+        return bool(self.promising_on)
+
+    @property
+    def gain(self) -> float:
+        """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
+        return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
+
+    @property
+    def promise(self) -> float:
+        """The gains on the datasets on which it looks better, together: elsewhere they are noise."""
+        return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
+
+    @property
+    def outcome(self) -> str:
+        if self.recorded and self.recorded.abandoned:
+            return "given up"
+        return self.attempts[-1].outcome if self.attempts else "unfinished"
