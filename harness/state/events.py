@@ -124,10 +124,9 @@ class AttemptLaunched(Event):
     """In journals of before the runner told it: the sandbox of the controller's machine."""
 
 
-class AttemptEnded(Event):
-    kind: Literal["attempt_ended"] = "attempt_ended"
-    run: int
-    attempt: int
+class Launched(Event):
+    """How a launch ended, whatever it was made for."""
+
     outcome: Outcome
     seconds: float
     peak_memory: int = 0
@@ -144,6 +143,12 @@ class AttemptEnded(Event):
     """Name of the sandbox that it had there, or "none"."""
 
 
+class AttemptEnded(Launched):
+    kind: Literal["attempt_ended"] = "attempt_ended"
+    run: int
+    attempt: int
+
+
 class ConfirmationAsked(Event):
     """A run is to be measured again on seeds that nothing in the study has seen."""
 
@@ -152,23 +157,13 @@ class ConfirmationAsked(Event):
     seeds: tuple[int, ...]
 
 
-class ConfirmationEnded(Event):
+class ConfirmationEnded(Launched):
     """A run's code, or the baseline's, on the fresh seeds."""
 
     kind: Literal["confirmation_ended"] = "confirmation_ended"
     run: int
     """0 is the baseline, run first when its own seeds are fewer than the fresh ones."""
     seeds: tuple[int, ...]
-    outcome: Outcome
-    seconds: float
-    peak_memory: int = 0
-    message: str = ""
-    reported: Scores = {}
-    scores: Scores = {}
-    machine: Machine | None = None
-    """Where it ran, if it gave a result."""
-    sandbox: str = ""
-    """Name of the sandbox that it had there, or "none"."""
     comparisons: tuple[Comparison, ...] = ()
     """The fresh values against all of the baseline's."""
     commit: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.execution.launcher import LaunchResult, keep
 from harness.planning.steps import Attempt, Confirmation, Measure
@@ -57,18 +58,7 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
         )
     result = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
     study.happened(  # before anything is put back, so that what a run did is known after a crash too
-        AttemptEnded(
-            run=attempt.run,
-            attempt=attempt.attempt,
-            outcome=result.outcome,
-            seconds=round(result.seconds, 3),
-            peak_memory=result.peak_memory,
-            message=result.message,
-            reported=result.reported,
-            scores=result.scores,
-            machine=result.machine,
-            sandbox=result.sandbox,
-        )
+        AttemptEnded(run=attempt.run, attempt=attempt.attempt, **_fields(result))
     )
     study.workspace.restore(attempt.tree)
 
@@ -77,20 +67,8 @@ def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmat
     history, run = study.history, confirmation.run
     out_dir = study.paths.job(step.job) / "out"
     result = _launch(study, step, out_dir, f"run {run} on fresh seeds" if run else "the baseline on fresh seeds")
-    ended = ConfirmationEnded(
-        run=run,
-        seeds=step.seeds,
-        outcome=result.outcome,
-        seconds=round(result.seconds, 3),
-        peak_memory=result.peak_memory,
-        message=result.message,
-        reported=result.reported,
-        scores=result.scores,
-        machine=result.machine,
-        sandbox=result.sandbox,
-        commit=history.commit,
-        tree=history.tree,
-    )
+    place = {"commit": history.commit, "tree": history.tree}
+    ended = ConfirmationEnded(run=run, seeds=step.seeds, **place, **_fields(result))
     if run and result.outcome == "ok":
         metrics = study.template.manifest.metrics
         comparisons = compare_on_fresh_seeds(result.scores, result.machine, history, metrics)
@@ -108,6 +86,11 @@ def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResu
         study.workspace.restore(tree)
     result = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)
     return _refuse_tampered(study, tree, _refuse_incomplete(study, result))
+
+
+def _fields(result: LaunchResult) -> dict[str, Any]:
+    """What an event keeps of a launch."""
+    return {**vars(result), "seconds": round(result.seconds, 3)}
 
 
 def _refuse_incomplete(study: Study, result: LaunchResult) -> LaunchResult:
