@@ -288,8 +288,7 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
         else:
             after = do_replace(str(target), before, original, updated, self.fence)
         if after is None or (before and not after):
-            assert before is not None
-            similar = find_similar_lines(original, before)
+            similar = find_similar_lines(original, before or "")
             hint = f"\nThe most similar lines are:\n{similar}" if similar else ""
             return f"has no lines that match this SEARCH block exactly:\n{original}{hint}"
         contents[path] = after

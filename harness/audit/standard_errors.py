@@ -50,9 +50,10 @@ def _checked(metric: Metric, where: str, number: int, seeds: int) -> list[Item]:
 
 
 def formula_of(metric: Metric) -> str | None:
-    """How a claimed standard error was computed from the values; None where every way gives the same."""
+    """How a claimed standard error was computed from the values; None where none is claimed or every way agrees."""
     n, claimed = len(metric.values), metric.stderr
-    assert claimed is not None
+    if claimed is None:
+        return None
     if n == 1:
         return None if not claimed else UNKNOWN
     sample, population = deviation(metric.values) or 0.0, statistics.pstdev(metric.values)

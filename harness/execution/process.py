@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -132,7 +133,6 @@ def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable
         OSError: the program does not exist or cannot be started.
     """
     child = Child(argv, cwd=cwd, env=env, piped=True, bound=True)
-    assert child.output is not None
     try:
         for line in child.output:
             say(line.decode(errors="replace").rstrip())
@@ -163,8 +163,14 @@ class Child:
             start_new_session=True,
             preexec_fn=_die_with_parent(os.getpid()) if bound else None,
         )
-        self.output = self._popen.stdout
         self.pid = self._popen.pid
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What a child that was started with `piped` prints."""
+        if self._popen.stdout is None:
+            raise ValueError("the child was started without a pipe")
+        return self._popen.stdout
 
     def wait(self, seconds: float) -> int | None:
         """The exit code, or None if the process is still alive after `seconds`."""

@@ -128,7 +128,6 @@ class Watch:
         self._next_sample = started
 
     def until_end(self, child: process.Child) -> tuple[Ending, int | None]:
-        assert child.output is not None
         with self.job.log.open("wb", buffering=0) as log:
             while (code := child.wait(0)) is None:
                 if time.monotonic() > self._deadline:
