@@ -15,6 +15,7 @@ from importlib import import_module
 import click
 
 from harness.cli.app import app
+from harness.cli.signals import stop_on_signals
 from harness.errors import HarnessError
 
 COMMANDS = {
@@ -46,7 +47,8 @@ def main() -> None:
     for module in _modules(sys.argv[1:]):
         import_module(module)
     try:
-        code = app(standalone_mode=False, prog_name="harness")
+        with stop_on_signals():
+            code = app(standalone_mode=False, prog_name="harness")
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         code = 2

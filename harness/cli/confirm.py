@@ -8,7 +8,6 @@ import typer
 
 from harness.cli.app import app, console, print_json, project
 from harness.cli.options import ExecutorName, Json, Sandbox, StudyName
-from harness.cli.work import stop_on_signals
 
 
 @app.command(name="confirm")
@@ -34,7 +33,6 @@ def confirm_run(
     found = history(paths)
     confirming.choose(found, run, is_under_way(found))
     with (
-        stop_on_signals(),
         LiveWatcher(console(stderr=as_json)) as watcher,
         open_study(here, paths, ExecutionOptions(executor, sandbox), watcher) as opened_study,
     ):

@@ -24,7 +24,7 @@ def stop(
 
     paths = project().study(study)
     if not stop_controller(paths, wait):
-        raise HarnessError(f"{paths.name} was told to stop, but still runs after {wait:g} s; wait, or try again")
+        raise HarnessError(f"{paths.name} is still ending its run after {wait:g} s; look again with: harness status")
     found = status_of(paths, history(paths))
     if as_json:
         print_json({"study": paths.name, "status": found})

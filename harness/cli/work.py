@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,24 +43,6 @@ def say(line: str) -> None:
     print(f"  {line}", file=sys.stderr)
 
 
-@contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """SIGTERM, and a terminal that closes, mean what Ctrl-C means; once, so that stopping is not cut short."""
-
-    def stop(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    heeded = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
-    for each in heeded:
-        signal.signal(each, stop)
-    try:
-        yield
-    finally:
-        for each in heeded:
-            signal.signal(each, signal.SIG_DFL)
-
-
 def work_all(here: ProjectPaths, studies: Iterator[StudyPaths], options: ExecutionOptions, as_json: bool) -> int:
     """Work the studies one after another; the exit code is that of the worst."""
     codes = []
@@ -84,7 +64,6 @@ def work(here: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, quiet
     from harness.study.open import open_study
 
     with (
-        stop_on_signals(),
         LiveWatcher(console(stderr=quiet)) as watcher,
         open_study(here, paths, options, watcher) as study,
     ):

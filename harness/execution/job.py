@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Ending = Literal["exited", "timeout", "memory", "cancelled", "cannot-start", "changed", "lost"]
 State = Literal["queued", "running", "ended"]
@@ -39,6 +39,8 @@ class Job:
     """Folders shown to the process read-only."""
     hidden: tuple[str, ...] = ()
     """Folders that are empty for the process, but for what the fields above show of them."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Versions of what the command's Python computes with; the runner reports them with its machine."""
     unchanged: dict[str, str] = field(default_factory=dict)
     """File or folder → the digest that it must have when the process is started."""
     then: Job | None = None
@@ -64,13 +66,19 @@ class Job:
             job = job.then
 
     def save(self) -> None:
-        """Write job.json; forget results that do not count, so that what they stand for is run again."""
+        """Write job.json; forget results that do not count, so that what they stand for is run again.
+
+        Nor does a result count whose output is gone while what comes after it has still to read it.
+        """
         for job in self.chain():
             Path(job.folder).mkdir(parents=True, exist_ok=True)
             result = JobResult.load(job.result)
-            if result is not None and not result.ended_by_itself:
-                job.result.unlink()
-        (Path(self.folder) / "job.json").write_text(json.dumps(asdict(self), indent=1))
+            unread = job.then is not None and JobResult.load(job.then.result) is None
+            if result is None or not result.ended_by_itself or (unread and not Path(job.out_dir).exists()):
+                job.result.unlink(missing_ok=True)
+        beside = Path(self.folder) / "job.json.part"
+        beside.write_text(json.dumps(asdict(self), indent=1))
+        beside.replace(Path(self.folder) / "job.json")
 
     @classmethod
     def load(cls, folder: Path) -> Job:
@@ -121,11 +129,19 @@ class JobResult:
 
     @classmethod
     def load(cls, path: Path) -> JobResult | None:
-        """The result of one process in its result.json, or None while there is none."""
+        """The result of one process in its result.json, or None while there is none that can be read."""
         try:
-            return cls(**json.loads(path.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):  # not there, or torn by a power cut
+            found = cls(**json.loads(path.read_text()))
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            RecursionError,
+        ):  # not there, torn, of another version
             return None
+        numbers = isinstance(found.seconds, int | float) and isinstance(found.peak_memory, int)
+        known = found.ending in get_args(Ending) and isinstance(found.code, int | None)
+        return found if numbers and known and isinstance(found.machine, dict) else None
 
     @classmethod
     def of(cls, job: Job) -> JobResult | None:

@@ -72,14 +72,17 @@ class Launcher:
 
     def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> LaunchResult:
         """Run the experiment in `code`, on the template's seeds or others, read its metrics and have them evaluated."""
-        spec = self.template.manifest.run
         launcher = replace(self, seeds=seeds) if seeds else self
-        return launcher._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=False)
+        return launcher._launch(launcher._experiment(code, folder, out_dir), tick)
+
+    def is_under_way(self, code: Path, folder: Path, out_dir: Path, seeds: tuple[int, ...] = ()) -> bool:
+        """Whether that run waits, runs or has ended by itself: then `run` takes it up."""
+        launcher = replace(self, seeds=seeds) if seeds else self
+        return self.executor.find(launcher._experiment(code, folder, out_dir)) is not None
 
     def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> LaunchResult:
         """The same, tiny, for a template that has a smoke run."""
-        spec = self.template.manifest.smoke or self.template.manifest.run
-        return self._launch(code, folder, out_dir, tick, spec.timeout_seconds, smoke=True)
+        return self._launch(self._experiment(code, folder, out_dir, smoke=True), tick)
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
         """Run plot.py; an empty string, or what went wrong."""
@@ -103,29 +106,30 @@ class Launcher:
         except (MetricsError, OSError, ValidationError) as error:
             raise TemplateFault(f"known.py of {self.template.name} gave no claims: {error}") from error
 
-    def is_under_way(self, folder: Path) -> bool:
-        """Whether the launch of that folder waits, runs or has ended by itself: then `run` takes it up."""
-        return self.executor.find(folder) is not None
-
     @property
     def machine(self) -> Machine | None:
         """What a run that is launched now would find; None if the executor does not know."""
         job = self._job(self.template.command(self.environment.python, Path()), Path(), Path(), Path(), 0.0)
-        return self._named(self.executor.expected_machine(job))
+        return _machine(self.executor.expected_machine(job))
 
-    def _launch(self, code: Path, folder: Path, out_dir: Path, tick: Tick, timeout: float, smoke: bool) -> LaunchResult:
-        """Run the script and, in the same place but with other rights, its evaluator."""
-        job = self._job(
-            self.template.command(self.environment.python, out_dir), code, folder, out_dir, timeout, smoke=smoke
-        )
-        if self.template.manifest.has_evaluator:
-            job = replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
+    def _experiment(self, code: Path, folder: Path, out_dir: Path, smoke: bool = False) -> Job:
+        """The job that runs the script and, in the same place but with other rights, its evaluator."""
+        manifest = self.template.manifest
+        limits = (manifest.smoke or manifest.run) if smoke else manifest.run
+        argv = self.template.command(self.environment.python, out_dir)
+        job = self._job(argv, code, folder, out_dir, limits.timeout_seconds, smoke=smoke)
+        if not manifest.has_evaluator:
+            return job
+        return replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
+
+    def _launch(self, job: Job, tick: Tick) -> LaunchResult:
+        """Run an experiment and read what it gave."""
         result = self._finish(job, tick)
         if not result.went_well:
             outcome, message = _failure(job, result)
             return LaunchResult(outcome, result.seconds, result.peak_memory, message, sandbox=result.sandbox)
         try:
-            reported, scores = self._scores(job, result, out_dir)
+            reported, scores = self._scores(job, result, Path(job.out_dir))
         except MetricsError as error:
             seconds, memory = result.seconds, result.peak_memory
             return LaunchResult("no-metrics", seconds, memory, str(error), sandbox=result.sandbox)
@@ -135,7 +139,7 @@ class Launcher:
             result.peak_memory,
             reported=reported,
             scores=scores,
-            machine=self._named(result.machine or None),
+            machine=_machine(result.machine or None),
             sandbox=result.sandbox,
         )
 
@@ -143,8 +147,11 @@ class Launcher:
         """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
         seeds = len(self.seeds or self.template.manifest.run.seeds)
         reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
-        if job.then is None or result.then is None:
+        if job.then is None:
+            remove(out_dir / "verified.json")  # an experiment that writes one verifies nothing
             return reported, reported
+        if result.then is None:
+            raise StudyPaused(f"what {out_dir.name} saved was not evaluated; resume the study to have it done")
         _check_judged("evaluate.py", job.then, result.then)
         verified = Path(job.then.out_dir) / "final_info.json"
         try:
@@ -154,12 +161,6 @@ class Launcher:
         scores = final_info.overlay(reported, measured, self.template.manifest.primary)
         keep(verified, out_dir / "verified.json")
         return reported, scores
-
-    def _named(self, described: dict[str, Any] | None) -> Machine | None:
-        """A machine with the packages that the template's Python has."""
-        if described is None:
-            return None
-        return Machine(**described, packages=machine.packages(self.environment.python))
 
     def _judging_job(self, script: str, folder: Path, run_dir: Path, smoke: bool) -> Job:
         """A job that runs a script of the pinned template on what a run saved.
@@ -192,6 +193,7 @@ class Launcher:
             cwd=str(code),
             out_dir=str(out_dir),
             env=_variables(self.template, self.seeds, smoke) | given,
+            packages=machine.packages(environment.python),
             timeout=timeout,
             memory=spec.memory_bytes,
             network=spec.network,
@@ -203,16 +205,18 @@ class Launcher:
 
     def _finish(self, job: Job, tick: Tick) -> JobResult:
         """Run a job to its end, or take up the one under way; if the user stops us meanwhile, the job ends too."""
-        handle = self.executor.find(Path(job.folder)) or self.executor.submit(job)
-        seconds = 0.0
+        handle, seconds = None, 0.0
         try:
+            handle = self.executor.find(job) or self.executor.submit(job)
             while (result := handle.wait(TICK)) is None:
                 seconds += TICK
                 tick(seconds, text.last_line(tail(job.log, 4096)))
         except KeyboardInterrupt:
-            handle.cancel()
-            while handle.wait(TICK) is None:
-                pass
+            handle = handle or self.executor.find(job)
+            if handle is not None:
+                handle.cancel()
+                while handle.wait(TICK) is None:
+                    pass
             raise
         if result.last.ending == "cancelled":
             raise StudyPaused("the job was cancelled from outside")
@@ -255,11 +259,30 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
 
 
 def keep(source: Path, target: Path) -> None:
-    """Copy a file to a place where an experiment may have left something else: a link, a folder."""
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    target.unlink(missing_ok=True)
-    shutil.copy(source, target)
+    """Copy a regular file to a place where an experiment may have left something else: a link, a folder.
+
+    Raises:
+        MetricsError: the source is not a regular file. A link may lead to what an experiment could not read.
+    """
+    if source.is_symlink() or not source.is_file():
+        raise MetricsError(f"{source.name} is not a regular file")
+    remove(target)
+    shutil.copy(source, target, follow_symlinks=False)
+
+
+def remove(path: Path) -> None:
+    """Remove whatever an experiment may have left in a place: a file, a link, a folder, nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
+def _machine(described: dict[str, Any] | None) -> Machine | None:
+    """The machine as a runner described it; None where it did not, or not in words that are known."""
+    try:
+        return None if described is None else Machine.model_validate(described)
+    except ValidationError:
+        return None
 
 
 def tail(path: Path, size: int = TAIL) -> str:

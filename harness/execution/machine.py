@@ -32,13 +32,14 @@ for name in {PACKAGES!r}:
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """The fields of `records.Machine` that a job finds on this machine, all but the packages."""
+    """The fields of `records.Machine` that a job finds on this machine."""
     variables = job.env | process.thread_limits(job.threads)
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "threads": int(variables["OMP_NUM_THREADS"]),
         "gpus": _gpus() if job.gpus else [],
+        "packages": job.packages,
         "settings": {name: variables[name] for name in process.KERNEL_SETTINGS if name in variables},
     }
 

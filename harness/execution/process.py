@@ -119,7 +119,7 @@ def thread_limits(most: int | None = None) -> dict[str, str]:
     each other take ten times as long, so they soon stop spinning.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" sets nested parallelism too
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0][:9]  # "4,2" sets nested parallelism too
     cores = min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
     cores = min(cores, most or cores)
     libraries = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

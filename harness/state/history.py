@@ -103,7 +103,9 @@ class History(Facts):
         self.digests = {**event.earlier, event.digest: "the baseline"}
 
     def _study_resumed(self, _: StudyResumed) -> None:
-        self.stopped_before, self.stopped = self.stopped or self.stopped_before, None
+        if self.confirming is None or self.stopped_before is None:  # else it stopped within a confirmation by hand
+            self.stopped_before = self.stopped or self.stopped_before
+        self.stopped = None
 
     def _study_stopped(self, event: StudyStopped) -> None:
         self.stopped = event

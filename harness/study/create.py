@@ -18,6 +18,9 @@ from harness.state.journal import Journal, history
 from harness.study.spec import StudySpec
 from harness.workspace import Lab, Workspace
 
+RESERVED = {"baselines", "environments", "lab.git", "readme.md"}
+"""Names in runs/ that are no study's."""
+
 
 def create(project: ProjectPaths, spec: StudySpec, say: environment.Say) -> StudyPaths:
     """Make a new study: branch, worktree, pinned template, journal with its first event.
@@ -127,6 +130,8 @@ def _new_name(project: ProjectPaths, spec: StudySpec) -> str:
 def check_name(name: str) -> str:
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
+    if name.lower() in RESERVED:
+        raise UserError(f"{name!r} in runs/ is where the harness keeps other things; take another --name")
     if name == "HEAD" or name.endswith((".lock", ".git", ".")) or ".." in name:
         raise UserError(f"git does not take {name!r} as the name of a branch")
     return name

@@ -236,6 +236,10 @@ def confirm(study: Study, run: int | None) -> int:
             except TemplateFault as error:
                 give_up_confirmation(study, asked.run, asked.seeds, "crashed", str(error))
                 raise
+    except KeyboardInterrupt:
+        if history.confirming is not None:
+            study.happened(StudyStopped(status="interrupted", reason="stopped by the user during a confirmation"))
+        raise
     finally:
         study.workspace.restore(history.tree)
         if history.confirming is None and (before := history.stopped_before) is not None:

@@ -25,7 +25,10 @@ def stop_controller(paths: StudyPaths, wait: float) -> bool:
     beat = read_heartbeat(paths.heartbeat)
     if beat is not None and beat.pid == pid and beat.host != platform.node():
         raise UserError(f"{paths.name} runs on {beat.host}; stop it there")
-    process.terminate(pid)
+    try:
+        process.terminate(pid)
+    except PermissionError as error:
+        raise UserError(f"{paths.name} is worked on by another user's process {pid}; only they can stop it") from error
     deadline = time.monotonic() + wait
     while lock.holder(paths.lock) == pid:
         if time.monotonic() > deadline:

@@ -79,6 +79,8 @@ def load(baselines: Path, template: Template) -> Baseline:
         raise BaselineError(f"{template.name} has no baseline ({file} is missing); make it with: {make}") from error
     except ValidationError as error:
         raise BaselineError(f"{file}: {one_line(error)}; make it anew with: {refresh}") from error
+    if not (folder(baselines, template) / "run_0" / "final_info.json").is_file():
+        raise BaselineError(f"the baseline of {template.name} lacks its run_0; make it anew with: {refresh}")
     if stored.template != template.name:
         raise BaselineError(f"{file} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
     for dataset, scores in stored.scores.items():
@@ -136,6 +138,7 @@ def save(
         large.extend(str(Path(within, name).relative_to(out_dir)) for name in found)
         return found
 
+    path(baselines, template).unlink(missing_ok=True)  # so that half a baseline is none
     fresh = target / ".run_0"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(out_dir, fresh, ignore=too_large)

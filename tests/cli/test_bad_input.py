@@ -402,3 +402,17 @@ def test_git_variables_of_the_caller_lead_nowhere_else(project: Project, tmp_pat
     assert said.code == 0, said.err
     assert project.study().tags == ["run_1"]
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["baselines", "Environments"])
+def test_a_name_that_the_harness_uses_itself_is_refused(project: Project, name: str) -> None:
+    said = project.harness("run", "tiny", "--agent", "tuner", "--name", name)
+    assert said.code == 2
+    assert "where the harness keeps other things" in said.err
+
+
+def test_a_baseline_whose_run_is_gone_is_made_anew_and_not_taken_for_a_full_disk(project: Project) -> None:
+    shutil.rmtree(project.root / "baselines" / "tiny" / "run_0")
+    said = project.harness("run", "tiny", "--agent", "tuner")
+    assert said.code == 2
+    assert "lacks its run_0; make it anew with: harness baseline tiny --refresh" in said.err

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from lab import Project, Study, edit, notes, swap
+from lab import Project, Study, edit, in_real_runs, notes, scale, swap, until
 
 from harness.execution import sandbox
+from harness.execution.job import JobResult
 
 TARGETS = "held_out.py"
 SAVE = '(out_dir / "final_info.json").write_text(json.dumps(info))'
@@ -141,3 +142,58 @@ def test_an_agent_cannot_put_its_own_file_in_place_of_held_out_data(guarded: Pro
     study = attacked(guarded, edit(TARGETS, "", "TARGET = 1.0"))
     assert study.turns[0].status == "rejected"
     assert "held_out.py" in study.turns[0].problems[0]
+
+
+@pytest.mark.parametrize("name", ["verified.json", "final_info.json"])
+def test_a_link_that_a_run_leaves_in_the_place_of_its_results_is_never_followed(project: Project, name: str) -> None:
+    """A link leads out of the sandbox, to what its owner may read and the run may not."""
+    secret = project.root.parent / "secret.txt"
+    secret.write_text("TOPSECRET of the host")
+    without_evaluator(project)
+    leave = f"(out_dir / {name!r}).unlink(missing_ok=True); (out_dir / {name!r}).symlink_to({str(secret)!r})"
+    end = '(out_dir / "final_info.json").write_text(json.dumps(info))'
+    study = project.run(["I leave a link.\n\n" + swap(end, f"{end}; {leave}"), scale(2.0), notes()], "--max-runs", "1")
+    assert study.launches, "the link was left"
+    assert "TOPSECRET" not in study.git("log", "-p", "s")
+    for path in study.paths.root.rglob("*.json"):
+        assert path.is_symlink() or "TOPSECRET" not in path.read_text(errors="replace"), path
+
+
+def without_evaluator(project: Project) -> None:
+    folder = project.root / "templates" / "tiny"
+    (folder / "evaluate.py").unlink()
+    manifest = folder / "template.toml"
+    manifest.write_text(manifest.read_text().replace('["evaluate.py", "data.py"]', '["data.py"]'))
+    assert project.harness("baseline", "tiny", "--refresh").code == 0
+
+
+@pytest.mark.parametrize("damage", ["no then", "torn", "other version"])
+def test_a_job_file_that_was_changed_gives_no_unverified_result(project: Project, damage: str) -> None:
+    """The run ended while nobody watched; what it claims about itself is not taken for what an evaluator found."""
+    replies = [in_real_runs("time.sleep(1)") + scale(2.0), notes()]
+    with project.process(*project.order(replies, "--max-runs", "1", "--confirm", "0")) as controller:
+        study = project.study()
+        job = study.paths.job("run_1-attempt_1") / "job.json"
+        until(lambda: (job.parent / "log.txt").exists(), "the run")
+        controller.kill()
+    content = json.loads(job.read_text())
+    job.write_text(
+        {"no then": json.dumps({**content, "then": None}), "torn": job.read_text()[:200]}.get(damage)
+        or json.dumps({key: value for key, value in content.items() if key != "then"})
+    )
+    until(lambda: (job.parent / "result.json").exists(), "the run's end")
+    study = project.resume()
+    assert study.ending.status == "done", study.said.err
+    (loss,) = {round(value, 1) for value in study.history.runs[1].attempts[-1].scores["numbers"]["loss"]}
+    assert loss == 1.0
+    assert (study.paths.run(1) / "verified.json").is_file()
+
+
+GONE = '{"ending": "gone", "code": 0, "seconds": 1, "peak_memory": 1}'
+WORDS = '{"ending": "exited", "code": 0, "seconds": "x", "peak_memory": 1}'
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"ending": "exited"}', GONE, WORDS])
+def test_a_result_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    assert JobResult.load(tmp_path / "result.json") is None

@@ -15,7 +15,7 @@ import pytest
 from lab import Controller, Project, Study, alive, has_happened, in_real_runs, notes, processes_in, scale, undo, until
 
 from harness.execution import lock
-from harness.state.events import AttemptLaunched
+from harness.state.events import AttemptLaunched, ConfirmationAsked
 
 SLOW = in_real_runs("time.sleep(600)")
 
@@ -115,9 +115,45 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(project: Project) -> None
     """nohup lets a study outlive its terminal."""
     script = (
         "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from harness.cli.work import stop_on_signals\n"
+        "from harness.cli.signals import stop_on_signals\n"
         "with stop_on_signals():\n"
         "    print(*(signal.getsignal(s).__class__.__name__ for s in (signal.SIGHUP, signal.SIGTERM)))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=project.root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["Handlers", "function"]
+
+
+def test_a_signal_while_the_baseline_is_measured_here_leaves_nothing_running(project: Project) -> None:
+    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 6.0")
+    arguments = ("run", "tiny", "--agent", "tuner", "--max-runs", "1", "--name", "s")
+    with project.process(*arguments, OPENBLAS_CORETYPE="Prescott") as controller:
+        runner = until(lambda: [p for p in runners() if "harness-baseline-" in " ".join(p.cmdline())], "the baseline")
+        os.kill(controller.pid, signal.SIGTERM)
+        assert controller.wait().code == 130
+    assert not alive(runner[0].pid)
+    assert not (project.root / "runs" / "s").exists()
+
+
+def runners() -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if "harness.execution.runner" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def test_a_confirmation_by_hand_that_is_stopped_is_interrupted_and_ends_as_the_study_had_ended(
+    project: Project,
+) -> None:
+    project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 2.0")
+    project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    study = project.study()
+    with project.process("confirm", "s", "1") as controller:
+        until(has_happened(study, ConfirmationAsked), "the confirmation")
+        said = project.harness("stop", "s")
+        assert (said.code, controller.wait().code) == (0, 130)
+    assert "s: interrupted" in said.out
+    assert project.harness("confirm", "s").code == 0
+    assert status(project)["status"] == "done"
+    assert study.verdicts == {1: "better"}

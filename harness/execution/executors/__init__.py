@@ -38,8 +38,11 @@ class Executor(Protocol):
         Of a job with others after it, those that ended by themselves are not run again.
         """
 
-    def find(self, folder: Path) -> Handle | None:
-        """The job of that folder if it waits, runs or has ended by itself; None if it is to be submitted."""
+    def find(self, job: Job) -> Handle | None:
+        """The job in that job's folder if it waits, runs or has ended by itself; None if it is to be submitted.
+
+        What has ended is what `job` asks for, with all that comes after it, whatever an earlier job.json said.
+        """
 
     def expected_machine(self, job: Job) -> dict[str, Any] | None:
         """What `machine.describe` would say where the job will run; None if that is not known before."""
@@ -69,6 +72,8 @@ def make(name: str, file: Path) -> Executor:
         raise UserError(f"{file}: {one_line(error)}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: not TOML: {error}") from error
+    for other in tables:
+        plugins.find("executor", other, BUILT_IN)  # a misspelt name would be passed over in silence
     try:
         settings = executor.Settings.model_validate(tables.get(name, {}))
     except ValidationError as error:

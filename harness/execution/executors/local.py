@@ -21,7 +21,7 @@ PACKAGE = str(Path(__file__).parents[3])
 class LocalSettings(Record):
     """`[executor.local]` of harness.toml."""
 
-    threads: int | None = Field(None, gt=0)
+    threads: int | None = Field(None, gt=0, strict=True)
     """Threads that the numerical libraries of a run may use; as many as there are cores unless it is set."""
 
 
@@ -40,10 +40,7 @@ class LocalExecutor:
         runner = [sys.executable, "-m", "harness.execution.runner", job.folder]
         return LocalHandle(job, process.Child(runner, cwd=Path(job.folder), env=env, piped=False, bound=False))
 
-    def find(self, folder: Path) -> LocalHandle | None:
-        if not (folder / "job.json").is_file():
-            return None
-        job = Job.load(folder)
+    def find(self, job: Job) -> LocalHandle | None:
         result = JobResult.of(job)
         running = lock.holder(job.lock) is not None
         return LocalHandle(job, None) if running or (result and result.last.ended_by_itself) else None

@@ -216,9 +216,9 @@ class ExecutorContract:
 
     def test_a_finished_job_is_found_with_its_result_and_runs_nothing(self, executor: Executor, job: Job) -> None:
         self.write(job, self.COUNTING + "import os, sys; open(os.environ['OUT'] + '/x', 'w').close(); sys.exit(4)")
-        assert executor.find(Path(job.folder)) is None
+        assert executor.find(job) is None
         first = finished(executor.submit(job))
-        again = executor.find(Path(job.folder))
+        again = executor.find(job)
         assert again is not None and again.state().state == "ended"
         assert finished(again) == first
         assert first.code == 4
@@ -229,7 +229,7 @@ class ExecutorContract:
         self.write(job, self.COUNTING + "import time; print('on'); time.sleep(1.5); print('off')")
         first = executor.submit(job)
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
-        second = executor.find(Path(job.folder))
+        second = executor.find(job)
         assert second is not None and second.state().state == "running" and second.state().where
         assert second.wait(0.1) is None
         assert finished(second).code == 0
@@ -241,7 +241,7 @@ class ExecutorContract:
         self.write(job, "import time; print('on'); time.sleep(600)")
         executor.submit(job)
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
-        taken_up = executor.find(Path(job.folder))
+        taken_up = executor.find(job)
         assert taken_up is not None
         taken_up.cancel()
         assert finished(taken_up).ending == "cancelled"
@@ -262,7 +262,7 @@ class ExecutorContract:
         lost = finished(handle)
         assert (lost.ending, lost.code) == ("lost", None)
         assert lost.message
-        assert executor.find(Path(job.folder)) is None
+        assert executor.find(job) is None
         again = finished(executor.submit(job))
         assert (again.ending, again.code) == ("exited", 0)
         assert self.runs_of(job) == 2
@@ -274,7 +274,7 @@ class ExecutorContract:
         assert eventually(lambda: job.log.exists() and job.log.read_text() == "on\n")
         handle.cancel()
         assert finished(handle).ending == "cancelled"
-        assert executor.find(Path(job.folder)) is None
+        assert executor.find(job) is None
         self.write(job, self.COUNTING)
         assert finished(executor.submit(job)).code == 0
         assert self.runs_of(job) == 2
@@ -310,7 +310,7 @@ class ExecutorContract:
         assert result.went_well and result.then is not None and result.then.went_well
         assert result.then.machine == result.machine
         assert pair.then is not None and (Path(pair.then.out_dir) / "y").read_text() == "judged"
-        found = executor.find(Path(pair.folder))
+        found = executor.find(pair)
         assert found is not None and finished(found) == result
 
     def test_after_a_failure_nothing_more_is_run(self, executor: Executor, pair: Job) -> None:
@@ -344,7 +344,7 @@ class ExecutorContract:
         os.kill(runner, 9)
         lost = finished(handle)
         assert lost.went_well and lost.last.ending == "lost"
-        assert executor.find(Path(pair.folder)) is None
+        assert executor.find(pair) is None
         script.write_text(good)
         result = finished(executor.submit(pair))
         assert result.then is not None and result.then.went_well
@@ -359,7 +359,7 @@ class ExecutorContract:
         assert eventually(lambda: log.exists() and log.read_text() == "on\n")
         handle.cancel()
         assert finished(handle).last.ending == "cancelled"
-        assert executor.find(Path(pair.folder)) is None
+        assert executor.find(pair) is None
 
     # What the runner tells
 

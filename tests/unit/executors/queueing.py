@@ -46,10 +46,7 @@ class QueueExecutor:
         ticket.put(self._wait)
         return QueueHandle(job, ticket)
 
-    def find(self, folder: Path) -> QueueHandle | None:
-        if not (folder / "job.json").is_file():
-            return None
-        job = Job.load(folder)
+    def find(self, job: Job) -> QueueHandle | None:
         ticket = Ticket(self._spool, job)
         result = JobResult.of(job)
         waiting = ticket.waits or ticket.runner is not None or lock.holder(job.lock)

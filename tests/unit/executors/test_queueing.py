@@ -42,7 +42,7 @@ class TestQueueExecutor(ExecutorContract):
         self.write(job, self.COUNTING)
         handle = executor.submit(job)
         assert (handle.state().state, handle.state().where) == ("queued", "")
-        found = executor.find(Path(job.folder))
+        found = executor.find(job)
         assert found is not None and found.state().state == "queued"
         assert finished(found).went_well
         assert (handle.state().state, handle.state().where) == ("ended", queueing.NODE)
@@ -54,5 +54,5 @@ class TestQueueExecutor(ExecutorContract):
         handle = executor.submit(job)
         handle.cancel()
         assert finished(handle).ending == "cancelled"
-        assert executor.find(Path(job.folder)) is None
+        assert executor.find(job) is None
         assert not (Path(job.cwd).parent / "count").exists()
