@@ -5,7 +5,6 @@ The same code launches a run, a smoke, a baseline, an evaluation and a plot; the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.execution import machine
 from harness.execution.environment import ASSETS, HELD_OUT, Environment
 from harness.execution.executors import Executor
 from harness.execution.job import Job, JobResult
+from harness.execution.outputs import failure, keep, remove, tail
 from harness.execution.process import clean_environment
 from harness.records import Claim, Machine, Outcome, Scores
 from harness.results import final_info
@@ -27,7 +27,6 @@ from harness.template.folder import Template
 Tick = Callable[[float, str], None]
 """Called while a job runs, with the seconds so far and the last line it printed."""
 TICK = 0.25
-TAIL = 65536
 UNACCEPTABLE = 3
 """Exit code with which an evaluator says: the run saved something that cannot be evaluated."""
 EVALUATION_TIMEOUT = 600.0
@@ -89,7 +88,7 @@ class Launcher:
         argv = [self.environment.python, "plot.py", f"--out_dir={out_dir}"]
         job = self._job(argv, code, folder, out_dir, PLOT_TIMEOUT)
         result = self._finish(job, tick)
-        return "" if result.went_well else _failure(job, result)[1]
+        return "" if result.went_well else failure(job, result)[1]
 
     def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
         """What is known about a correct build and whether this run shows it; nothing when the template has no known.py.
@@ -126,7 +125,7 @@ class Launcher:
         """Run an experiment and read what it gave."""
         result = self._finish(job, tick)
         if not result.went_well:
-            outcome, message = _failure(job, result)
+            outcome, message = failure(job, result)
             return LaunchResult(outcome, result.seconds, result.peak_memory, message, sandbox=result.sandbox)
         try:
             reported, scores = self._scores(job, result, Path(job.out_dir))
@@ -240,7 +239,7 @@ def _check_judged(script: str, job: Job, result: JobResult) -> None:
     if not result.went_well:
         refused = result.ending == "exited" and result.code == UNACCEPTABLE
         how = "refuses" if refused else "failed on"
-        raise MetricsError(f"{script} {how} what the run saved: {_failure(job, result)[1]}")
+        raise MetricsError(f"{script} {how} what the run saved: {failure(job, result)[1]}")
 
 
 def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = False) -> dict[str, str]:
@@ -258,56 +257,9 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
     return clean_environment(ours)
 
 
-def keep(source: Path, target: Path) -> None:
-    """Copy a regular file to a place where an experiment may have left something else: a link, a folder.
-
-    Raises:
-        MetricsError: the source is not a regular file. A link may lead to what an experiment could not read.
-    """
-    if source.is_symlink() or not source.is_file():
-        raise MetricsError(f"{source.name} is not a regular file")
-    remove(target)
-    shutil.copy(source, target, follow_symlinks=False)
-
-
-def remove(path: Path) -> None:
-    """Remove whatever an experiment may have left in a place: a file, a link, a folder, nothing."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
-
-
 def _machine(described: dict[str, Any] | None) -> Machine | None:
     """The machine as a runner described it; None where it did not, or not in words that are known."""
     try:
         return None if described is None else Machine.model_validate(described)
     except ValidationError:
         return None
-
-
-def tail(path: Path, size: int = TAIL) -> str:
-    """The end of a file as text; empty when there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - size))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
-
-
-def _failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
-    end = text.failure(tail(job.log), job.cwd)
-    if result.ending == "timeout":
-        return "timeout", f"stopped after the time limit of {job.timeout:g} s. The log ends with:\n{end}"
-    if result.ending == "memory":
-        return (
-            "memory",
-            f"stopped at {result.peak_memory / 2**20:,.0f} MiB, the limit is {job.memory / 2**20:,.0f} MiB.\n{end}",
-        )
-    if result.ending == "lost":
-        return "lost", result.message
-    code = result.code or 0
-    passed_on = job.sandbox and 128 < code <= 192  # bubblewrap tells of a signal as 128 + its number
-    signal = code - 128 if passed_on else -code
-    how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
-    return "crashed", f"{how}\n{end}"

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.execution.launcher import LaunchResult, keep
+from harness.execution.launcher import LaunchResult
+from harness.execution.outputs import keep
 from harness.planning.steps import Attempt, Confirmation, Measure
 from harness.records import Outcome
 from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded

@@ -150,7 +150,8 @@ def test_a_link_that_a_run_leaves_in_the_place_of_its_results_is_never_followed(
     secret = project.root.parent / "secret.txt"
     secret.write_text("TOPSECRET of the host")
     without_evaluator(project)
-    leave = f"(out_dir / {name!r}).unlink(missing_ok=True); (out_dir / {name!r}).symlink_to({str(secret)!r})"
+    place = f"(out_dir / {name!r})"
+    leave = f"smoke or ({place}.unlink(missing_ok=True), {place}.symlink_to({str(secret)!r}))"
     end = '(out_dir / "final_info.json").write_text(json.dumps(info))'
     study = project.run(["I leave a link.\n\n" + swap(end, f"{end}; {leave}"), scale(2.0), notes()], "--max-runs", "1")
     assert study.launches, "the link was left"
