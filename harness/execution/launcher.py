@@ -209,7 +209,7 @@ class Launcher:
             handle = self.executor.find(job) or self.executor.submit(job)
             while (result := handle.wait(TICK)) is None:
                 seconds += TICK
-                tick(seconds, text.last_line(tail(job.log, 4096)))
+                tick(seconds, text.last_line(tail(job.log, 4096)) or handle.state().state)
         except KeyboardInterrupt:
             handle = handle or self.executor.find(job)
             if handle is not None:

@@ -11,6 +11,8 @@ import pytest
 
 from harness.execution import process
 from harness.execution.job import Job
+from harness.execution.launcher import Launcher
+from harness.template.folder import Template
 
 from . import queueing
 from .contract import ExecutorContract, finished
@@ -47,6 +49,16 @@ class TestQueueExecutor(ExecutorContract):
         assert finished(found).went_well
         assert (handle.state().state, handle.state().where) == ("ended", queueing.NODE)
         assert self.runs_of(job) == 1
+
+    def test_whoever_waits_for_a_launch_is_told_that_it_is_queued(
+        self, executor: QueueExecutor, template: Template, tmp_path: Path
+    ) -> None:
+        code, pinned, told = tmp_path / "study", tmp_path / "template", []
+        template.lay_out(code)
+        launcher = Launcher(template, executor, pinned, template.pin(pinned))
+        result = launcher.run(code, tmp_path / "job", code / "run_1", lambda _, line: told.append(line))
+        assert result.outcome == "ok", result.message
+        assert told[0] == "queued"
 
     def test_a_queued_job_that_is_cancelled_never_runs(self, spool: Path, job: Job) -> None:
         self.write(job, self.COUNTING)
