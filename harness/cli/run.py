@@ -86,6 +86,7 @@ def run(
         hours=max_hours,
     )
     ideas = _ideas(chosen, idea or [], agent)
+    check_name(name)
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
@@ -101,8 +102,7 @@ def run(
         else:
             place.refuse_incomparable(chosen, stored)
     specs = [
-        StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, check_name(name), start, control)
-        for one in ideas
+        StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, name, start, control) for one in ideas
     ]
 
     def studies() -> Iterator[StudyPaths]:

@@ -127,11 +127,11 @@ def _new_name(project: ProjectPaths, spec: StudySpec) -> str:
     return next(name for name in names if not (project.runs / name).exists())
 
 
-def check_name(name: str) -> str:
+def check_name(name: str) -> None:
+    """Refuse what cannot be a study's name; an empty one stands for a name to be made up."""
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
     if name.lower() in RESERVED:
         raise UserError(f"{name!r} in runs/ is where the harness keeps other things; take another --name")
     if name == "HEAD" or name.endswith((".lock", ".git", ".")) or ".." in name:
         raise UserError(f"git does not take {name!r} as the name of a branch")
-    return name

@@ -156,6 +156,13 @@ def test_a_template_that_fails_here_stops_the_study_before_it_began(
     assert kept(kernels) == []
 
 
+def test_a_mistake_is_refused_before_anything_is_measured(kernels: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(*next(iter(OTHER.items())))
+    study = worked(kernels, "a b")
+    assert study.said.code == 2 and "a study's name is" in study.said.err
+    assert kept(kernels) == [] and TOLD not in study.said.err
+
+
 def test_two_commands_at_once_measure_it_once(kernels: Project) -> None:
     machine = kernels.root / "runs" / "baselines"
     first = kernels.process(*order(kernels, "one"), **OTHER)
