@@ -127,20 +127,20 @@ def test_a_signal_while_the_baseline_is_measured_here_leaves_nothing_running(pro
     project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 6.0")
     arguments = ("run", "tiny", "--agent", "tuner", "--max-runs", "1", "--name", "s")
     with project.process(*arguments, OPENBLAS_CORETYPE="Prescott") as controller:
-        runner = until(lambda: [p for p in runners() if "harness-baseline-" in " ".join(p.cmdline())], "the baseline")
+        runner = until(lambda: runner_of(controller), "the baseline")
         os.kill(controller.pid, signal.SIGTERM)
         assert controller.wait().code == 130
-    assert not alive(runner[0].pid)
+    until(lambda: not alive(runner.pid), "the end of a runner that has written its result")
     assert not (project.root / "runs" / "s").exists()
 
 
-def runners() -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
+def runner_of(controller: Controller) -> psutil.Process | None:
+    """The runner that this controller has started; other tests have theirs at the same time."""
+    for process in psutil.Process(controller.pid).children():
         with contextlib.suppress(psutil.Error):
             if "harness.execution.runner" in process.cmdline():
-                found.append(process)
-    return found
+                return process
+    return None
 
 
 def test_a_confirmation_by_hand_that_is_stopped_is_interrupted_and_ends_as_the_study_had_ended(
