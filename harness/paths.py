@@ -106,6 +106,16 @@ class StudyPaths:
     def recording(self) -> Path:
         return self.private / "recording.jsonl"
 
+    @property
+    def turns(self) -> Path:
+        """Every turn as it was recorded at the agent's seam."""
+        return self.private / "turns.jsonl"
+
+    @property
+    def desk(self) -> Path:
+        """Where the agent works: a copy of the study's files."""
+        return self.private / "desk"
+
     def conversation(self, calls: int) -> Path:
         """What agent and model have said to each other after that many model calls that count."""
         return self.private / "conversation" / f"{calls:04d}.json"

@@ -1,19 +1,34 @@
-"""Finds the part that goes by a name: built in, else `package.module:Class`, else an installed entry point."""
+"""Finds the part that goes by a name, and its settings.
+
+A name is a built-in one, `package.module:Class`, or that of an installed entry point.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
-from harness.errors import UnknownName, UserError
+from pydantic import ValidationError
 
-METHODS = {
-    "agent": ("check", "edit", "close"),
+from harness.errors import UnknownName, UserError
+from harness.files import parse_toml
+from harness.records import Record, one_line
+
+PARTS = {
+    "agent": ("check", "edit", "close", "Settings", "uses_model", "how_to_edit"),
     "executor": ("submit", "find", "expected_machine", "Settings"),
     "strategy": ("base",),
 }
-"""What a plug-in must have."""
+"""What the class of a plug-in must have."""
+
+
+class SettingsFile(Record):
+    """harness.toml of a project: a table for each plug-in that is to have other settings than its defaults."""
+
+    agent: dict[str, dict[str, Any]] = {}
+    executor: dict[str, dict[str, Any]] = {}
 
 
 def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
@@ -23,7 +38,7 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
         what: the seam: "agent", "executor", "strategy"; entry points are looked up in the group `harness.<what>`.
 
     Raises:
-        UnknownName: nothing answers to the name; lists what does.
+        UnknownName: nothing has that name; lists the names there are.
     """
     if name in built_in:
         return _load(what, built_in[name])
@@ -35,13 +50,59 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
     raise UnknownName(what, name, [*built_in, *plugged])
 
 
+def settings(what: str, name: str, built_in: Mapping[str, str], file: Path, changes: Iterable[str] = ()) -> Any:
+    """The settings of a plug-in, as its `Settings` holds them: defaults, changed by `file`, changed by `changes`.
+
+    Args:
+        file: harness.toml with tables `[<what>.NAME]`; it may be missing.
+        changes: `NAME=VALUE` each, a value written as in TOML; what is not TOML is text.
+
+    Raises:
+        UserError: no such plug-in, or a file or settings that cannot be used.
+    """
+    tables: dict[str, dict[str, Any]] = getattr(_read(file), what)
+    for other in tables:
+        find(what, other, built_in)  # or a misspelt name would be ignored without a word
+    mine = dict(tables.get(name, {}))
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UserError(f"a setting is written NAME=VALUE, not {change!r}")
+        mine[key.strip()] = _value(value)
+    return checked(find(what, name, built_in).Settings, mine, f"{'--set' if changes else file}: [{what}.{name}]")
+
+
+def checked(kind: type[Record], values: Mapping[str, Any], where: str) -> Any:
+    """The settings in a plug-in's `Settings`; raises UserError if one of them is not good."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{where} {one_line(error)}") from error
+
+
+def _read(file: Path) -> SettingsFile:
+    try:
+        return SettingsFile.model_validate(parse_toml(file.read_text(encoding="utf-8")) if file.is_file() else {})
+    except ValidationError as error:
+        raise UserError(f"{file}: {one_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: not TOML: {error}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
+        return text
+
+
 def _load(what: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # a plug-in may fail in any way while it is imported
         raise UserError(f"cannot load the {what} {place}: {type(error).__name__}: {error}") from error
-    lacking = [name for name in METHODS[what] if not callable(getattr(found, name, None))]
-    if lacking:
-        raise UserError(f"{place} is no {what}: it has no method {lacking[0]}")
+    missing = [name for name in PARTS[what] if not hasattr(found, name)]
+    if missing:
+        raise UserError(f"{place} cannot be used as {what}: it has no {missing[0]}; docs/extending.md shows an example")
     return found

@@ -79,6 +79,14 @@ class Usage(Record):
             dollars=self.dollars + other.dollars,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            calls=self.calls - other.calls,
+            tokens_in=self.tokens_in - other.tokens_in,
+            tokens_out=self.tokens_out - other.tokens_out,
+            dollars=max(0.0, self.dollars - other.dollars),
+        )
+
     @property
     def tokens(self) -> int:
         return self.tokens_in + self.tokens_out
@@ -111,6 +119,8 @@ class Reply(Record):
     text: str
     problems: tuple[str, ...] = ()
     """Why its edits were not applied, if they were not: the whole reply is then void."""
+    usage: Usage = Usage()
+    """What the turn used, besides the model calls that the agent has reported one by one."""
 
 
 class Machine(Record):

@@ -27,7 +27,7 @@ ROOMS = {
     "files": set(),
     "text": set(),
     "paths": {"errors"},
-    "plugins": {"errors"},
+    "plugins": {"errors", "records", "files"},
     # what an experiment is and gives
     "results": set(),
     "template": {"results"},

@@ -1,16 +1,71 @@
-"""Who edits the experiment. An agent gets an instruction and the worktree, and changes files in it."""
+"""Who edits the experiment. Touches the agent's desk, a model or an agent's own process; never a study's worktree."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
+from harness import plugins
 from harness.paths import StudyPaths
-from harness.records import Call, PricedModel, Purpose, Reply
+from harness.records import Call, PricedModel, Purpose, Record, Reply
 from harness.state.history import History
 from harness.template.folder import Template
-from harness.workspace import Workspace
+
+BUILT_IN = {
+    "aider": "harness.agents.aider:AiderAgent",
+    "tuner": "harness.agents.tuner:TunerAgent",
+    "random": "harness.agents.tuner:RandomAgent",
+    "recorded": "harness.agents.recorded:RecordedAgent",
+}
+
+
+def find(name: str) -> Any:
+    """The class of the agent with that name."""
+    return plugins.find("agent", name, BUILT_IN)
+
+
+def settings(name: str, file: Path, changes: Iterable[str] = ()) -> Any:
+    """The settings of that agent: its defaults, changed by harness.toml and by `changes` (`NAME=VALUE` each)."""
+    return plugins.settings("agent", name, BUILT_IN, file, changes)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of an agent, before a study begins."""
+
+    template: Template
+    settings: Any
+    """An instance of the agent's `Settings`."""
+    model: str | None = None
+    """The model named by the user, if any."""
+    priced: bool = False
+    """The budget is in dollars, so the model needs a known price."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an agent is made from."""
+
+    paths: StudyPaths
+    template: Template
+    """The study's own copy."""
+    settings: Any
+    """An instance of the agent's `Settings`."""
+    model: str
+    prices: dict[str, float]
+    """Dollars per token when the study began; later price lists change nothing."""
+    timeout: float
+    """Seconds that one model call may take."""
+    retries: int
+    """How often a call is repeated after an error that may pass."""
+    on_call: Callable[[Call], None]
+    """To be called after every model call, as soon as it is answered."""
+    on_note: Callable[[str], None]
+    """To be called with what a person who waits for the answer may want to know."""
+    calls: int
+    """Model calls that earlier, finished turns of this study made."""
 
 
 @dataclass(frozen=True)
@@ -23,52 +78,34 @@ class Instruction:
     """Everything so far, for agents that learn from numbers rather than words."""
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What an agent is made from."""
-
-    paths: StudyPaths
-    model: str
-    prices: dict[str, float]
-    """What its tokens cost when the study began; later price lists change nothing."""
-    timeout: float
-    """Seconds that one model call may take."""
-    retries: int
-    """How often a call that failed for a passing reason is tried again."""
-    on_call: Callable[[Call], None]
-    """Told of every model call as soon as it is answered."""
-    on_note: Callable[[str], None]
-    """Told of what a person may want to know while waiting for an answer."""
-    calls: int
-    """Model calls that earlier, finished turns of this study made."""
-
-
 class Agent(Protocol):
-    """Made with a `Setup`; may keep a process or a conversation until `close`."""
+    """Made with a `Setup`; may keep a process or a conversation until `close`.
+
+    A study can be stopped at any moment and is then worked on by a new agent, made with the same `Setup`: it must go on
+    as the old one would have, from the history in its instructions and from what it keeps in the study's folder.
+    """
+
+    Settings: ClassVar[type[Record]]
+    """What may be set in `[agent.NAME]` of harness.toml and with `--set`; kept in the journal."""
+    uses_model: ClassVar[bool]
+    """Whether it needs a language model, and an idea to work on."""
+    how_to_edit: str
+    """What the first prompt says about how edits are to be sent: sentences, or nothing."""
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> PricedModel:
-        """Refuse, before anything is written, what this agent cannot do; the model that it will use.
-
-        Args:
-            model: what the user asked for, if anything.
-            priced: the budget is in dollars, so the model needs a known price.
-        """
-
-    def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
-        """Change files of the worktree as instructed.
+    def check(request: Request) -> PricedModel:
+        """The model that this agent will use, and what it costs.
 
         Raises:
-            StudyPaused: no answer could be had. What is in the worktree then does not count.
+            UserError: it cannot do what is asked. Nothing has been written yet.
         """
 
-    def close(self) -> None: ...
+    def edit(self, instruction: Instruction, desk: Path) -> Reply:
+        """Change files in `desk`, a copy of the study's files, as instructed.
 
+        Raises:
+            StudyPaused: no answer could be had. What is on the desk then does not count.
+        """
 
-BUILT_IN = {
-    "aider": "harness.agents.aider:AiderAgent",
-    "tuner": "harness.agents.tuner:TunerAgent",
-    "random": "harness.agents.tuner:RandomAgent",
-}
-WITHOUT_MODEL = ("tuner", "random")
-"""Agents that search a template's constants: the controls."""
+    def close(self) -> None:
+        """End every process of its own; may be called more than once."""

@@ -12,16 +12,17 @@ import multiprocessing
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from harness import models
-from harness.agents import Instruction, Setup
+from harness.agents import Instruction, Request, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
 from harness.execution.process import bare_environment
 from harness.files import write_json
-from harness.records import Call, PricedModel, Reply
-from harness.template.folder import Template
-from harness.workspace import Workspace
+from harness.records import Call, PricedModel, Record, Reply
 
 OPENING = 120.0
 """Seconds that importing and opening may take on a slow machine."""
@@ -40,31 +41,46 @@ def warm() -> ForkServerContext:
     return context
 
 
+class AiderSettings(Record):
+    """`[agent.aider]`"""
+
+    history_share: float = Field(0.5, gt=0, lt=1)
+    """Share of the model's context that the conversation so far may fill; the oldest part is left out first."""
+
+
 class AiderAgent:
     """Talks to one worker, which keeps the conversation of one study."""
+
+    Settings = AiderSettings
+    uses_model = True
+    how_to_edit = (
+        "Write the change as SEARCH/REPLACE blocks. A reply is applied as a whole: if one block does not match the "
+        "file exactly, none of them is applied."
+    )
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._worker: Worker | None = None
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> PricedModel:  # noqa: ARG004
+    def check(request: Request) -> PricedModel:
         """The model asked for, or that of a key in the environment."""
-        chosen = models.choose(model)
+        chosen = models.choose(request.model)
         models.check(chosen)
-        with Worker(_check, (chosen, priced)) as worker:
+        with Worker(_check, (chosen, request.priced)) as worker:
             answer = worker.receive(OPENING)
         if answer["refusal"]:
             raise UserError(answer["refusal"])
         return PricedModel(model=chosen, prices=answer["prices"])
 
-    def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
+    def edit(self, instruction: Instruction, desk: Path) -> Reply:
         setup = self._setup
         if self._worker is None:
             conversation = setup.paths.conversation(setup.calls)
             messages = json.loads(conversation.read_text()) if conversation.exists() else {}
             limits = {"timeout": setup.timeout, "retries": setup.retries, "prices": setup.prices}
-            place = {"root": str(workspace.root), "private": str(setup.paths.private)}
+            limits |= setup.settings.model_dump()
+            place = {"root": str(desk), "private": str(setup.paths.private)}
             self._worker = Worker(
                 _serve, ({"model": setup.model, "calls": setup.calls, "messages": messages, **limits, **place},)
             )

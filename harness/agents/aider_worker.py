@@ -33,9 +33,8 @@ from harness.models import gateway
 from harness.records import Call, Purpose
 from harness.template.folder import Template
 
-CONVERSATION_SHARE = 0.5
 UNKNOWN_CONTEXT = 128_000
-"""Of a conversation that fills half of the model's context the oldest is left out; the context of an unknown model."""
+"""Tokens that a model of unknown context is taken to read."""
 
 
 def serve(pipe: Connection, config: dict[str, Any]) -> None:
@@ -96,7 +95,7 @@ class Session:
         self._calls = int(config["calls"])
         template = Template(private / "template")
         model = RecordingModel(config, self._called, lambda note: tell({"note": note}))
-        self.conversation = Conversation(model)
+        self.conversation = Conversation(model, config["history_share"])
         self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model, self.conversation)
         self.coder.done_messages = list(config["messages"].get("done", []))
         self.coder.cur_messages = list(config["messages"].get("cur", []))
@@ -188,9 +187,9 @@ class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
     aider would have them summarised: after each edit a further model call, in a thread, whose result it then drops.
     """
 
-    def __init__(self, model: RecordingModel) -> None:
+    def __init__(self, model: RecordingModel, share: float) -> None:
         context = int(model.info.get("max_input_tokens") or UNKNOWN_CONTEXT)
-        super().__init__([model], int(context * CONVERSATION_SHARE))
+        super().__init__([model], int(context * share))
 
     def too_big(self, messages: list[dict[str, Any]]) -> bool:  # noqa: ARG002
         return False

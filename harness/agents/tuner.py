@@ -8,47 +8,61 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.agents import Instruction, Setup
+from pydantic import Field
+
+from harness.agents import Instruction, Request, Setup
 from harness.errors import TemplateError, UserError
-from harness.records import PricedModel, Reply
+from harness.records import PricedModel, Record, Reply
 from harness.results.final_info import mean
 from harness.state.history import History
 from harness.template.folder import Template
 from harness.template.manifest import Dimension
-from harness.workspace import Workspace
 
 if TYPE_CHECKING:
     import optuna
 
 SCRIPT = "experiment.py"
-SEED = 0
+
+
+class TunerSettings(Record):
+    """`[agent.tuner]`, `[agent.random]`"""
+
+    seed: int = Field(0, ge=0, lt=2**32, strict=True)
+    """Of the sampler: another one makes other suggestions."""
 
 
 class TunerAgent:
     """Suggests values, writes them into experiment.py, learns from the primary metric."""
 
+    Settings = TunerSettings
+    uses_model = False
+    how_to_edit = ""
+
     def __init__(self, setup: Setup) -> None:
-        del setup  # nothing to set up: no model, no process, no conversation
+        self._template = setup.template
+        self._seed: int = setup.settings.seed
 
     @staticmethod
-    def check(model: str | None, template: Template, priced: bool) -> PricedModel:  # noqa: ARG004
+    def check(request: Request) -> PricedModel:
         """No model, but constants to set."""
-        if model:
-            raise UserError(f"the tuner calls no model; leave out --model {model}")
+        if request.model:
+            raise UserError(f"the tuner uses no model; leave out --model {request.model}")
+        template = request.template
         space = template.manifest.search_space
         if not space:
             raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
         constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
         return PricedModel()
 
-    def edit(self, instruction: Instruction, workspace: Workspace) -> Reply:
+    def edit(self, instruction: Instruction, desk: Path) -> Reply:
         if instruction.purpose == "finish":
             return Reply(text="The tuner writes no notes.")
-        template = workspace.template
+        template = self._template
         space = template.manifest.search_space
-        path = workspace.root / SCRIPT
+        path = desk / SCRIPT
         source = path.read_bytes().decode()
         defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
         trial = _study(self.sampler(), template, defaults, instruction.history).ask(_distributions(space))
@@ -60,7 +74,7 @@ class TunerAgent:
         """Learns from the results so far."""
         import optuna
 
-        return optuna.samplers.TPESampler(seed=SEED, n_startup_trials=4, multivariate=True)
+        return optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=4, multivariate=True)
 
     def close(self) -> None:
         pass
@@ -72,7 +86,7 @@ class RandomAgent(TunerAgent):
     def sampler(self) -> optuna.samplers.BaseSampler:
         import optuna
 
-        return optuna.samplers.RandomSampler(seed=SEED)
+        return optuna.samplers.RandomSampler(seed=self._seed)
 
 
 def _study(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.app import app, print_json, project
 from harness.cli.options import Json, Sandbox
 from harness.cli.work import say, work
+
+if TYPE_CHECKING:
+    from harness.paths import StudyPaths
+    from harness.study.spec import StudySpec
 
 
 @app.command()
@@ -20,12 +24,9 @@ def replay(
 ) -> None:
     """Repeat a recorded study and report any difference. Needs no key."""
     from harness.errors import UserError
-    from harness.models import REPLAY
-    from harness.records import PricedModel
     from harness.report.replays import differences
     from harness.state.journal import history
     from harness.study.create import create
-    from harness.study.open import agent_class
     from harness.study.spec import ExecutionOptions, spec_of
 
     here = project()
@@ -35,13 +36,10 @@ def replay(
         raise UserError(
             f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
         )
-    spec = spec_of(original)
-    model = f"{REPLAY}{original.recording}" if spec.model.model else None
-    agent_class(spec.agent).check(model, spec.template, priced=False)
+    spec = _again(original, spec_of(original))
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))
     name = next(n for n in names if not (here.runs / n).exists())
-    spec = replace(spec, model=PricedModel(model=model or ""), name=name, control="")
-    paths = create(here, spec, say)
+    paths = create(here, replace(spec, name=name, control=""), say)
     stopped = work(here, paths, ExecutionOptions(sandboxed=sandbox), quiet=as_json)
     found = differences(before, history(paths), spec.template)
     if as_json:
@@ -51,3 +49,18 @@ def replay(
             print(f"difference: {sentence}")
         print(f"{len(found)} differences in edits and metrics between {original.name} and {paths.name}")
     raise typer.Exit(130 if stopped.status == "interrupted" else 1 if found else 0)
+
+
+def _again(original: StudyPaths, spec: StudySpec) -> StudySpec:
+    """What repeats a study: aider with the recorded replies of its model, or for any other agent the recorded turns."""
+    from harness import agents
+    from harness.models import REPLAY
+    from harness.records import PricedModel
+
+    if spec.agent == "aider":
+        model, agent, settings = f"{REPLAY}{original.recording}", spec.agent, spec.agent_settings
+    else:
+        model, agent, settings = "", "recorded", {"turns": str(original.turns)}
+    chosen = agents.find(agent)
+    chosen.check(agents.Request(spec.template, chosen.Settings.model_validate(settings), model or None))
+    return replace(spec, agent=agent, agent_settings=settings, model=PricedModel(model=model))

@@ -12,7 +12,7 @@ from harness.cli.options import ExecutorName, Json, Model, Retries, Sandbox, Stu
 from harness.cli.work import say, tuning, with_control, work_all
 
 if TYPE_CHECKING:
-    from harness.paths import StudyPaths
+    from harness.paths import ProjectPaths, StudyPaths
     from harness.records import Budget, Idea
     from harness.template.folder import Template
 
@@ -26,7 +26,11 @@ def run(
             help="Name of one of the template's ideas, a .toml or .json file, or the idea itself. May be repeated."
         ),
     ] = None,
-    agent: Annotated[str, typer.Option(help="aider, tuner, random, or package.module:Class.")] = "aider",
+    agent: Annotated[str, typer.Option(help="aider, tuner, random, recorded, or package.module:Class.")] = "aider",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent. May be repeated."),
+    ] = None,
     model: Model = None,
     max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
     confirm: Annotated[
@@ -60,20 +64,20 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study: an agent works on an idea, within a budget."""
+    from harness import agents
     from harness.cli.progress import bench
     from harness.errors import UserError
     from harness.execution.executors import make
     from harness.planning import strategies
     from harness.plugins import find
     from harness.study.create import check_name, create
-    from harness.study.open import agent_class
     from harness.study.spec import ExecutionOptions, StudySpec
     from harness.template import baseline
     from harness.template import folder as templates
 
     here = project()
     chosen = templates.load(here.templates, template)
-    worker = agent_class(agent)
+    worker, given = agents.find(agent), agents.settings(agent, here.settings, changes or ())
     make(executor, here.settings)
     find("strategy", strategy, strategies.BUILT_IN)
     budget = _budget(
@@ -85,24 +89,24 @@ def run(
         tokens=max_tokens,
         hours=max_hours,
     )
-    ideas = _ideas(chosen, idea or [], agent)
+    ideas = _ideas(chosen, idea or [], worker.uses_model)
     check_name(name)
     if name and len(ideas) > 1:
         raise UserError("--name goes with one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
-    priced = worker.check(model, chosen, priced=budget.dollars is not None)
+    priced = worker.check(agents.Request(chosen, given, model, priced=budget.dollars is not None))
     if control:
-        agent_class(control).check(None, chosen, priced=False)
-        if name and (here.runs / f"{name}-control").exists():
-            raise UserError(f"there is a study named {name}-control already; take another --name")
+        _check_control(control, here, chosen, name)
     run_0 = baseline.folder(here.baselines, chosen) / "run_0"
     with bench(here, executor, sandbox) as place:
         if baseline_from == "here":
             stored, run_0 = place.baseline(chosen, stored)
         else:
             place.refuse_incomparable(chosen, stored)
+    kept = given.model_dump(mode="json")
     specs = [
-        StudySpec(chosen, stored, run_0, one, budget, agent, priced, strategy, name, start, control) for one in ideas
+        StudySpec(chosen, stored, run_0, one, budget, agent, kept, priced, strategy, name, start, control)
+        for one in ideas
     ]
 
     def studies() -> Iterator[StudyPaths]:
@@ -114,13 +118,22 @@ def run(
     raise typer.Exit(work_all(here, studies(), options, as_json))
 
 
-def _ideas(template: Template, texts: list[str], agent: str) -> list[Idea]:
+def _check_control(control: str, here: ProjectPaths, template: Template, name: str) -> None:
+    """Refuse a control that cannot run after a study of that name."""
+    from harness import agents
+    from harness.errors import UserError
+
+    agents.find(control).check(agents.Request(template, agents.settings(control, here.settings)))
+    if name and (here.runs / f"{name}-control").exists():
+        raise UserError(f"there is a study named {name}-control already; take another --name")
+
+
+def _ideas(template: Template, texts: list[str], needed: bool) -> list[Idea]:
     """The ideas that are to be worked on, one study each."""
-    from harness.agents import WITHOUT_MODEL
     from harness.errors import IdeaError
     from harness.template.ideas import read_idea
 
-    if not texts and agent not in WITHOUT_MODEL:
+    if not texts and needed:
         shipped = ", ".join(template.ideas()) or "none shipped"
         raise IdeaError(f"which idea? --idea takes text, a file, or one of: {shipped}")
     return [read_idea(template, text) for text in texts] or [tuning(template)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     """A study, and when it is done its control, if one was asked for and is not there."""
+    from harness import agents
     from harness.records import PricedModel
     from harness.state.journal import history
     from harness.study.create import create
@@ -29,8 +30,9 @@ def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     after, name = history(paths), f"{paths.name}-control"
     if after.begun.control and after.status == "done" and not (here.runs / name).exists():
         spec = spec_of(paths)
-        beside = replace(spec, agent=spec.control, model=PricedModel(), idea=tuning(spec.template), control="")
-        yield create(here, replace(beside, name=name, control_of=paths.name), say)
+        settings = agents.settings(spec.control, here.settings).model_dump(mode="json")
+        agent = {"agent": spec.control, "agent_settings": settings, "model": PricedModel(), "control": ""}
+        yield create(here, replace(spec, **agent, idea=tuning(spec.template), name=name, control_of=paths.name), say)
 
 
 def tuning(template: Template) -> Idea:

@@ -32,8 +32,8 @@ def says_done(reply: str) -> bool:
     return re.search(rf"^\W*{DONE}\W*$", reply, re.MULTILINE) is not None
 
 
-def start(history: History, manifest: Manifest, left: Left) -> str:
-    """The first prompt: idea, template, files, baseline, budget, rules."""
+def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) -> str:
+    """The first prompt: idea, template, files, baseline, budget, rules; `how_to_edit` is the agent's own part."""
     begun = history.begun
     command = " ".join(part.replace("{out_dir}", "run_1") for part in manifest.run.command)
     return _render(
@@ -41,6 +41,8 @@ def start(history: History, manifest: Manifest, left: Left) -> str:
         begun=begun,
         idea=begun.idea,
         about=manifest.template,
+        protected=manifest.template.untouchable,
+        how_to_edit=how_to_edit,
         manifest=manifest,
         command=command,
         baseline=rows(begun.baseline),

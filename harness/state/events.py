@@ -7,7 +7,7 @@ of is safely on disk, so that a controller which dies between two events can be 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
@@ -28,6 +28,8 @@ class StudyStarted(Event):
     template: str
     idea: Idea
     agent: str
+    agent_settings: dict[str, Any] = {}
+    """What the agent's `Settings` held, as JSON."""
     model: str = ""
     strategy: str = "last"
     budget: Budget
@@ -101,6 +103,8 @@ class TurnEnded(Event):
     said: str = ""
     """First line of what the agent said, for lists."""
     replicate_of: int | None = None
+    usage: Usage = Usage()
+    """What the turn used, besides the model calls that have events of their own."""
 
 
 class EditChecked(Event):

@@ -144,6 +144,7 @@ class History(Facts):
     def _turn_ended(self, event: TurnEnded) -> None:
         self.turns.append(event)
         self.turn, self.unfinished = event, None
+        self.usage += event.usage
         self.calls_of_ended_turns = self.calls
         self.checked = self.launched = self.ended = self.recorded = None
         self.plots = self.plots if event.status == "rejected" else None

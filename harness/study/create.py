@@ -71,6 +71,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, spec: StudySpec, origin: Orig
         template=chosen.name,
         idea=spec.idea,
         agent=spec.agent,
+        agent_settings=spec.agent_settings,
         model=spec.model.model,
         prices=spec.model.prices,
         gpus=chosen.manifest.run.gpus,

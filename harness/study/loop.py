@@ -15,13 +15,14 @@ import shutil
 import time
 
 from harness import prompts
-from harness.agents import Instruction
+from harness.agents import Instruction, turns
+from harness.agents.turns import RecordedTurn
 from harness.checks import Check as EditCheck
 from harness.checks import first_findings
 from harness.checks.heldout import HeldOutCheck
 from harness.checks.lint import LintCheck
 from harness.checks.noop import NoOpCheck
-from harness.checks.scope import ScopeCheck
+from harness.checks.scope import check_scope
 from harness.checks.smoke import SmokeCheck
 from harness.errors import HarnessError, TemplateFault
 from harness.execution import process
@@ -93,21 +94,34 @@ def ask(study: Study, step: Ask) -> None:
     """Prompt the agent; keep its edit whole, or nothing of it."""
     history, workspace, base = study.history, study.workspace, step.base
     before = history.tree if base is None else workspace.with_code_of(base, history.tree)
-    workspace.restore(before)
+    desk = workspace.desk(study.paths.desk)
+    desk.lay_out(before, study.template.protected)
     turn = len(history.turns) + 1
     text = prompt(study, step)
     write_whole(study.paths.prompt(turn), text)
     study.doing(f"turn {turn}: asking {history.begun.model or history.begun.agent}")
     study.happened(TurnStarted(turn=turn, purpose=step.purpose, why=step.why or "", base=base))
-    reply = study.agent.edit(Instruction(step.purpose, text, history), workspace)
-    study.happened(take(study, turn, step.purpose, before, reply))
+    used = history.usage
+    reply = study.agent.edit(Instruction(step.purpose, text, history), desk.root)
+    after = desk.snapshot()
+    recorded = RecordedTurn(
+        agent=history.begun.agent,
+        purpose=step.purpose,
+        instruction=text,
+        text=reply.text,
+        patch=workspace.exact_patch(before, after),
+        problems=reply.problems,
+        usage=(history.usage - used + reply.usage).model_dump(),
+    )
+    turns.keep(study.paths.turns, recorded, turn - 1)
+    study.happened(take(study, turn, step.purpose, before, after, reply))
 
 
 def prompt(study: Study, step: Ask) -> str:
     """The instruction for the agent's next turn, with nothing in it that looks like one of our keys."""
     history, manifest = study.history, study.template.manifest
     if step.purpose == "start":
-        text = prompts.start(history, manifest, budget.left(history))
+        text = prompts.start(history, manifest, budget.left(history), study.agent.how_to_edit)
     elif step.purpose == "next":
         text = prompts.following(history, budget.left(history), step.base)
     else:
@@ -115,33 +129,34 @@ def prompt(study: Study, step: Ask) -> str:
     return process.redacted(text)
 
 
-def take(study: Study, turn: int, purpose: Purpose, before: str, reply: Reply) -> TurnEnded:
-    """See what a reply really did to the worktree, and roll back anything that is not allowed."""
+def take(study: Study, turn: int, purpose: Purpose, before: str, after: str, reply: Reply) -> TurnEnded:
+    """Take what an agent made of its desk into the study, unless any of it is not allowed."""
     workspace = study.workspace
-    after = workspace.snapshot()
-    outside = ScopeCheck(before, purpose).check(workspace)
-    problems = (*reply.problems, *map(str, outside))
-    changed = tuple(change.path for change in workspace.changes(before, after))
+    changes = workspace.changes(before, after, results=True)
+    problems = (*reply.problems, *map(str, check_scope(changes, study.template, purpose)))
+    changed = tuple(change.path for change in changes)
     status: TurnStatus = "edited"
     replicate = None
     if problems:
         status = "rejected"
         write_whole(study.paths.rejected(turn), workspace.patch(before, after))
-        workspace.restore(before)
     elif not changed:
         status = "done" if prompts.says_done(reply.text) else "nothing"
         replicate = find_replicate(study, reply.text) if purpose != "finish" else None
     if replicate is not None:
         status, after = "replicate", workspace.with_code_of(replicate, before)
+    tree = after if status in ("edited", "replicate") else before
+    workspace.restore(tree)
     return TurnEnded(
         turn=turn,
         purpose=purpose,
         status=status,
-        tree=after if status in ("edited", "replicate") else before,
+        tree=tree,
         changed=changed,
         problems=problems,
         said=first_sentence(reply.text),
         replicate_of=replicate,
+        usage=reply.usage,
     )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
-from harness import plugins
-from harness.agents import BUILT_IN as AGENTS
+from harness import agents, plugins
 from harness.agents import Setup
 from harness.errors import UserError
 from harness.execution import environment, lock, process
@@ -23,10 +21,6 @@ from harness.study.spec import ExecutionOptions
 from harness.study.study import Study, Watcher
 from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
-
-
-def agent_class(name: str) -> Any:
-    return plugins.find("agent", name, AGENTS)
 
 
 @contextmanager
@@ -55,8 +49,13 @@ def open_study(
         def on_call(call: Call) -> None:
             study.model_called(call)
 
+        make_agent = agents.find(begun.agent)
         setup = Setup(
             paths=paths,
+            template=pinned,
+            settings=plugins.checked(
+                make_agent.Settings, begun.agent_settings, f"{paths.name}: settings of {begun.agent}:"
+            ),
             model=begun.model,
             prices=begun.prices,
             timeout=options.model_timeout,
@@ -65,7 +64,7 @@ def open_study(
             on_note=watcher.note,
             calls=state.calls_of_ended_turns,
         )
-        agent = agent_class(begun.agent)(setup)
+        agent = make_agent(setup)
         stack.callback(agent.close)
         study = Study(
             paths=paths,

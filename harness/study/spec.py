@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.paths import StudyPaths
 from harness.records import Budget, Idea, PricedModel
@@ -39,6 +40,7 @@ class StudySpec:
     idea: Idea
     budget: Budget
     agent: str
+    agent_settings: dict[str, Any]
     model: PricedModel
     strategy: str = "last"
     name: str = ""
@@ -60,6 +62,7 @@ def spec_of(paths: StudyPaths) -> StudySpec:
         idea=begun.idea,
         budget=begun.budget,
         agent=begun.agent,
+        agent_settings=begun.agent_settings,
         model=PricedModel(model=begun.model, prices=begun.prices),
         strategy=begun.strategy,
         start=begun.parent,

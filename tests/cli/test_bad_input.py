@@ -191,7 +191,7 @@ def test_a_budget_that_is_no_number_is_refused(project: Project, amount: str) ->
 
 def test_an_unknown_agent_lists_the_known_ones(project: Project) -> None:
     message = refused(project, "run", "tiny", "--agent", "aidr", "--idea", "Try x.")
-    assert message == "harness: no agent named 'aidr'; known: aider, random, tuner\n"
+    assert message == "harness: no agent named 'aidr'; known: aider, random, recorded, tuner\n"
 
 
 @pytest.mark.parametrize("place", ["no.such.module:X", "..x:Y", "json:JSONDecoder", "harness.agents.tuner:Tunr", ":"])

@@ -110,7 +110,7 @@ def test_status_shows_every_study_whole_on_a_narrow_terminal(worked: Project) ->
 
 def test_the_tuner_with_a_model_is_refused(project: Project) -> None:
     message = refused(project, "run", "tiny", "--agent", "tuner", "--model", "manual")
-    assert "the tuner calls no model" in message
+    assert "the tuner uses no model" in message
     assert "--model manual" in message
 
 

@@ -64,7 +64,7 @@ def test_a_result_that_was_not_earned_is_neither_counted_nor_hidden(project: Pro
     assert run.measured.reported[dataset]["loss"] == (0.0, 0.0, 0.0)
     assert "reported and verified differ: loss on numbers: reported 0, verified" in project.harness("show", "s").out
     assert "reported and verified differ: loss on numbers" in project.harness("compare", "s").out
-    assert "Reported and verified values differ: loss on numbers" in study.prompt(2)
+    assert "The reported and the verified value differ: loss on numbers" in study.prompt(2)
     kept = json.loads(study.git("show", "s/run_1:run_1/verified.json"))
     assert kept["numbers"]["final_info_dict"]["loss"] == pytest.approx(list(baseline["loss"]))
 

@@ -47,7 +47,7 @@ def test_a_run_that_fails_on_fresh_seeds_stays_unconfirmed_and_the_agent_is_told
 
     assert study.ending.status == "done"
     assert study.verdicts == {1: UNCONFIRMED}
-    assert "IndexError" in study.prompt(2) and "stays unconfirmed" in study.prompt(2)
+    assert "IndexError" in study.prompt(2) and "remains unconfirmed" in study.prompt(2)
 
 
 def test_nothing_is_confirmed_where_nothing_looks_better(project: Project) -> None:

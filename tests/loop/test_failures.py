@@ -107,7 +107,7 @@ def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
     assert run.measured.reported["numbers"]["loss"] == (1e-9,) * 3
     assert run.measured.scores["numbers"]["loss"] == study.history.begun.baseline["numbers"]["loss"]
     assert study.verdicts == {1: "unchanged"}
-    assert "Reported and verified values differ" in study.prompt(2)
+    assert "The reported and the verified value differ" in study.prompt(2)
 
 
 def test_a_crash_is_told_with_the_line_that_caused_it(project: Project) -> None:

@@ -51,7 +51,7 @@ def test_run_0_is_the_templates_code_and_the_second_commit_the_origins(project: 
     for sha in shas[1:]:
         assert "run_0/final_info.json" in study.git("ls-tree", "-r", "--name-only", sha)
     assert study.git("show", "s:run_0/final_info.json") == study.git("show", "origin:run_0/final_info.json")
-    assert "The code you start from is not the baseline's but that of origin/run_1" in study.prompt(1)
+    assert "You start from the code of origin/run_1, not from the baseline's." in study.prompt(1)
 
 
 def test_the_difference_shown_is_the_one_that_was_measured_against_the_template(project: Project) -> None:
@@ -81,7 +81,7 @@ def test_going_back_to_the_baseline_with_the_best_strategy_gives_the_templates_c
     study = going_on(project, replies, "--max-runs", "2", "--strategy", "best")
 
     assert study.verdicts == {1: "worse", 2: "better"}, study.said
-    assert "put back to that of the baseline" in study.prompt(2)
+    assert "The code is now that of the baseline" in study.prompt(2)
     assert [turn.status for turn in study.turns] == ["edited", "edited", "edited"]
     assert code_of(study, "s/run_2") == "SCALE = 2.8"
     assert "run_1/final_info.json" in study.git("ls-tree", "-r", "--name-only", "s/run_2")

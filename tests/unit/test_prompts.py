@@ -48,16 +48,18 @@ def following(s) -> str:
 
 def test_the_first_prompt_holds_idea_files_baseline_budget_and_rules(story) -> None:
     s = story(budget=Budget(runs=3, dollars=2.0))
-    text = prompts.start(s.history, MANIFEST, left(s))
+    text = prompts.start(s.history, MANIFEST, left(s), "Write it down.")
     for part in (
         "# Wider",
         "Make it wider.",
         "- It helps.",
-        "Metrics it should move: loss.",
-        "You may change: experiment.py, plot.py, notes.md. You may add files matching: *.py.",
-        "Protected, for reading only: evaluate.py.",
+        "Metrics the idea should change: loss.",
+        "You may edit: experiment.py, plot.py, notes.md. You may add files that match: *.py.",
+        "Read-only: evaluate.py.",
         "python experiment.py --out_dir=run_1",
-        "seeds 0, 1, 2 in HARNESS_SEEDS, within 20s and 512MiB of memory, without network.",
+        "seeds 0, 1, 2 in the environment variable HARNESS_SEEDS. The limits are 20s and 512MiB of memory; there is no "
+        "network.",
+        "2. Make the change for run 1. Write it down.\n3. After",
         "HARNESS_SMOKE=1",
         "| toy | loss (primary) | min | 1 | 0.1 | 3 |",
         "| toy | accuracy | max | 0.5 | 0.1 | 3 |",
@@ -69,8 +71,8 @@ def test_the_first_prompt_holds_idea_files_baseline_budget_and_rules(story) -> N
 
 def test_what_a_template_does_not_have_is_not_told(story) -> None:
     s = story()
-    text = prompts.start(s.history, bare(), left(s))
-    for absent in ("HARNESS_SMOKE", "evaluate.py computes", "You may add", "without network"):
+    text = prompts.start(s.history, bare(), left(s), "")
+    for absent in ("HARNESS_SMOKE", "evaluate.py computes", "You may add", "no network"):
         assert absent not in text
 
 
@@ -78,7 +80,7 @@ def test_an_idea_with_braces_is_only_text(story) -> None:
     s = story()
     begun = s.history.begun
     idea = begun.idea.model_copy(update={"prompt": "{{ begun.pinned }} {% for x in y %}"})
-    text = prompts.start(story(idea=idea).history, MANIFEST, left(s))
+    text = prompts.start(story(idea=idea).history, MANIFEST, left(s), "")
     assert "{{ begun.pinned }} {% for x in y %}" in text
 
 
@@ -87,23 +89,23 @@ def test_a_name_that_is_missing_is_an_error_and_not_an_empty_string() -> None:
         prompts._render("next.j2", left="1 run", done="DONE")
 
 
-def test_a_result_is_told_beside_the_baseline_with_what_could_have_been_seen(story) -> None:
+def test_a_result_is_told_next_to_the_baseline_with_the_minimum_detectable_effect(story) -> None:
     text = following(story().run(GOOD))
     assert "Run 1 is done." in text
     assert "| toy | loss | min | 1 ± 0.1 | 0.15 ± 0.05 | -0.85 | " in text
     assert "| promising, unconfirmed |" in text
-    assert "measured again on seeds that none of them has seen" in text
+    assert "measured again on seeds that the study has never used" in text
     assert "| exploratory |" in text
-    assert "3 seeds could have shown a difference in loss of " in text
+    assert "the minimum detectable effect in loss with 3 seeds is " in text
     assert "Left: 4 runs." in text
 
 
-def test_datasets_that_a_change_does_not_reach_are_told_in_one_line(story) -> None:
+def test_datasets_that_a_change_does_not_affect_are_told_in_one_line(story) -> None:
     s = story().turn().checked().launched().ended(loss=GOOD)
     same = s.comparison("loss", BASELINE["toy"]["loss"])
     others = [same.model_copy(update={"dataset": dataset}) for dataset in ("left", "right")]
     text = following(s.recorded(comparisons=(s.comparison("loss", GOOD), *others)))
-    assert "On left, right the values are the baseline's to the last digit" in text
+    assert "On left, right the values equal the baseline's exactly" in text
     assert "| toy | loss |" in text and "| left |" not in text
     nothing = story().turn().checked().launched().ended(loss=GOOD).recorded(comparisons=(same,))
     assert "| toy | loss |" in following(nothing), "what changed nothing anywhere is told in numbers"
@@ -112,20 +114,20 @@ def test_datasets_that_a_change_does_not_reach_are_told_in_one_line(story) -> No
 def test_a_claim_that_differs_from_the_verified_value_is_told(story) -> None:
     reported = {"toy": {"loss": (0.01, 0.01, 0.01)}}
     text = following(story().turn().checked().launched().ended(loss=GOOD, reported=reported).recorded())
-    assert "Reported and verified values differ: loss on toy: reported 0.01, verified 0.15" in text
+    assert "The reported and the verified value differ: loss on toy: reported 0.01, verified 0.15" in text
 
 
 def test_a_failure_is_told_with_its_message_and_which_run_it_still_is(story) -> None:
     text = following(story().failed_run("crashed", "exit code 1\nValueError: bad {{ shape }}"))
     assert "Run 1, attempt 1 failed (crashed) after 2 s" in text
     assert "ValueError: bad {{ shape }}" in text
-    assert "this is still run 1" in text
+    assert "This still counts as run 1." in text
 
 
-def test_a_run_that_is_given_up_is_said_to_be(story) -> None:
+def test_an_abandoned_run_is_said_to_be(story) -> None:
     text = following(story(budget=Budget(attempts=1)).failed_run())
-    assert "Run 1 has used all its attempts and is given up" in text
-    assert "still run 1" not in text
+    assert "Run 1 has used all its attempts and is abandoned" in text
+    assert "still counts" not in text
 
 
 def test_a_finding_is_told_with_its_place(story) -> None:
@@ -149,14 +151,14 @@ def test_the_last_prompt_holds_the_last_result_and_why_the_runs_are_over(story) 
     s = story().run(GOOD)
     text = prompts.finish(s.history, MANIFEST, "all 1 runs are used")
     assert "Run 1 is done." in text
-    assert "The runs are over: all 1 runs are used. 1 run gave a result." in text
+    assert "There are no more runs: all 1 runs are used. 1 run gave a result." in text
     assert "notes.md" in text
 
 
 def test_only_files_that_there_are_are_asked_for_at_the_end(story) -> None:
     s = story().run(GOOD)
     only_plots = prompts.finish(s.history, bare(editable=("experiment.py", "plot.py")), "done")
-    assert "notes" not in only_plots and "change it: it is run as" in only_plots
+    assert "notes" not in only_plots and "change it. It is run as" in only_plots
     only_notes = prompts.finish(s.history, bare(editable=("experiment.py", "notes.txt")), "done")
     assert "write notes.txt" in only_notes and "plot.py" not in only_notes
 

@@ -40,7 +40,7 @@ def test_a_place_where_nothing_is_is_refused(place: str) -> None:
 
 @pytest.mark.parametrize(("what", "place"), [("agent", "collections:OrderedDict"), ("executor", "json:dumps")])
 def test_a_class_without_the_methods_of_the_seam_is_refused(what: str, place: str) -> None:
-    with pytest.raises(UserError, match=f"{place} is no {what}"):
+    with pytest.raises(UserError, match=f"{place} cannot be used as {what}"):
         plugins.find(what, place, {})
 
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from harness import plugins
-from harness.errors import UserError
 from harness.execution.job import Job, JobResult, JobState
-from harness.files import parse_toml
-from harness.records import Record, one_line
 
 BUILT_IN = {"local": "harness.execution.executors.local:LocalExecutor"}
 
@@ -48,35 +43,12 @@ class Executor(Protocol):
         """What `machine.describe` would say where the job will run; None if that is not known before."""
 
 
-class SettingsFile(Record):
-    """harness.toml of a project."""
-
-    executor: dict[str, dict[str, Any]] = {}
-    """Name of an executor → what its `Settings` hold."""
-
-
 def make(name: str, file: Path) -> Executor:
-    """The executor of that name with its settings.
-
-    Args:
-        file: harness.toml with tables `[executor.NAME]`; it may be missing.
+    """The executor of that name, with the settings that `[executor.NAME]` of harness.toml gives it.
 
     Raises:
         UserError: no such executor, or a file or settings that cannot be used.
     """
-    executor = plugins.find("executor", name, BUILT_IN)
-    try:
-        content = parse_toml(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        tables = SettingsFile.model_validate(content).executor
-    except ValidationError as error:
-        raise UserError(f"{file}: {one_line(error)}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: not TOML: {error}") from error
-    for other in tables:
-        plugins.find("executor", other, BUILT_IN)  # a misspelt name would be passed over in silence
-    try:
-        settings = executor.Settings.model_validate(tables.get(name, {}))
-    except ValidationError as error:
-        raise UserError(f"{file}: [executor.{name}] {one_line(error)}") from error
-    made: Executor = executor(settings)
+    settings = plugins.settings("executor", name, BUILT_IN, file)
+    made: Executor = plugins.find("executor", name, BUILT_IN)(settings)
     return made

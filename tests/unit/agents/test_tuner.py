@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from harness.agents import Instruction, Setup
-from harness.agents.tuner import TunerAgent, constants, with_constants
+from harness.agents import Instruction, Request, Setup
+from harness.agents.tuner import TunerAgent, TunerSettings, constants, with_constants
 from harness.errors import TemplateError
 from harness.paths import StudyPaths
 from harness.template.folder import Template
@@ -106,14 +106,30 @@ def test_what_is_not_assigned_once_to_a_literal_is_refused_by_name(source: str) 
         with_constants(source, {"RATE": 0.5})
 
 
+def tuner(workspace: Workspace, **settings: Any) -> TunerAgent:
+    return TunerAgent(
+        Setup(
+            paths=StudyPaths(workspace.root),
+            template=workspace.template,
+            settings=TunerSettings(**settings),
+            model="",
+            prices={},
+            timeout=1.0,
+            retries=0,
+            on_call=lambda _: None,
+            on_note=lambda _: None,
+            calls=0,
+        )
+    )
+
+
 @pytest.fixture
-def agent(tmp_path: Path) -> TunerAgent:
-    paths = StudyPaths(tmp_path / "runs" / "study")
-    return TunerAgent(Setup(paths, "", {}, 1.0, 0, on_call=lambda _: None, on_note=lambda _: None, calls=0))
+def agent(workspace: Workspace) -> TunerAgent:
+    return tuner(workspace)
 
 
 def suggested(agent: TunerAgent, workspace: Workspace, history: Any, purpose: str = "next") -> dict[str, Any]:
-    reply = agent.edit(Instruction(purpose, "", history), workspace)
+    reply = agent.edit(Instruction(purpose, "", history), workspace.root)
     assert reply.problems == ()
     source = (workspace.root / "experiment.py").read_text()
     values = constants(source, workspace.template.manifest.search_space)
@@ -134,7 +150,7 @@ def test_the_same_history_gives_the_same_suggestion_and_another_turn_another(age
     s, seen = story(), []
     for loss in (0.5, 0.4, 0.6, 0.3, 0.2, 0.45):
         values = suggested(agent, workspace, s.history)
-        assert suggested(TunerAgent(None), workspace, s.history) == values
+        assert suggested(tuner(workspace), workspace, s.history) == values
         seen.append(tuple(values.values()))
         s.run((loss, loss + 0.01, loss + 0.02))
     assert len(set(seen)) == len(seen)
@@ -156,9 +172,16 @@ def test_failed_and_rejected_turns_are_learnt_from_as_failures(agent, workspace,
     assert suggested(agent, workspace, s.history) != first
 
 
+def test_another_seed_makes_other_suggestions(workspace, story) -> None:
+    first = suggested(tuner(workspace), workspace, story().history)
+    assert suggested(tuner(workspace, seed=1), workspace, story().history) != first
+    with pytest.raises(ValidationError):
+        TunerSettings(seed="1")
+
+
 def test_it_writes_no_notes(agent, workspace, story) -> None:
     before = workspace.snapshot()
-    reply = agent.edit(Instruction("finish", "", story().history), workspace)
+    reply = agent.edit(Instruction("finish", "", story().history), workspace.root)
     assert reply.problems == ()
     assert workspace.snapshot() == before
 
@@ -175,11 +198,11 @@ def test_a_template_without_a_search_space_cannot_be_tuned(toy) -> None:
     manifest = toy / "template.toml"
     manifest.write_text(manifest.read_text().split("[search_space.RATE]")[0])
     with pytest.raises(TemplateError, match=r"no \[search_space\]"):
-        TunerAgent.check(None, Template(toy), priced=False)
+        TunerAgent.check(Request(Template(toy), TunerSettings()))
 
 
 @pytest.mark.parametrize("present", ["'sgd'", "'rmsprop'", "None", "0.5"])
-def test_a_present_value_outside_the_space_is_no_obstacle(agent, toy, workspace, story, present: str) -> None:
+def test_a_present_value_outside_the_space_is_no_obstacle(toy, workspace, story, present: str) -> None:
     manifest = (
         toy / "template.toml"
     ).read_text() + '\n[search_space.MODE]\ntype = "categorical"\nchoices = ["adam", "sgd"]\n'
@@ -188,5 +211,5 @@ def test_a_present_value_outside_the_space_is_no_obstacle(agent, toy, workspace,
         script = folder / "experiment.py"
         script.write_text(script.read_text().replace("WIDTH: int = 8", f"WIDTH: int = 8\nMODE = {present}"))
     workspace.template = Template(toy)
-    assert suggested(agent, workspace, story().history)["MODE"] in ("adam", "sgd")
+    assert suggested(tuner(workspace), workspace, story().history)["MODE"] in ("adam", "sgd")
     ast.parse((workspace.root / "experiment.py").read_text())

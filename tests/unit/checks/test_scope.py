@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.scope import ScopeCheck, why_not, why_not_write
-from harness.workspace import Change
+from harness.checks.scope import check_scope, why_not, why_not_write
+from harness.records import Finding
+from harness.workspace import Change, Workspace
 
 PROTECTED, HARMFUL, NOT_LISTED, OUTSIDE = "is protected", "would change how Python", "may not be written", "outside"
 OVER, SHADOWS = "the runs are over", "would hide it"
@@ -13,7 +14,7 @@ OVER, SHADOWS = "the runs are over", "would hide it"
 
 @pytest.mark.parametrize("path", ["experiment.py", "plot.py", "notes.md", "helper.py", "my_model2.py"])
 def test_what_the_template_allows_may_be_written(template, path: str) -> None:
-    assert why_not_write(template, path, "next") == ""
+    assert why_not_write(template, path, "next") is None
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_anything_else_may_not_with_a_reason(template, path: str, why: str) -> N
 )
 def test_once_the_runs_are_over_only_notes_and_plots_may_change(template, path: str, why: str) -> None:
     reason = why_not_write(template, path, "finish")
-    assert (reason == "") if not why else (why in reason)
+    assert (reason is None) if not why else (why in reason)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,11 @@ def test_once_the_runs_are_over_only_notes_and_plots_may_change(template, path: 
 )
 def test_the_kind_of_change_counts_too(template, change: Change, why: str) -> None:
     reason = why_not(template, change, "next")
-    assert (reason == "") if not why else (why in reason)
+    assert (reason is None) if not why else (why in reason)
+
+
+def found_in(workspace: Workspace, before: str, purpose: str = "next") -> tuple[Finding, ...]:
+    return check_scope(workspace.changes(before, workspace.snapshot(), results=True), workspace.template, purpose)
 
 
 def test_every_forbidden_change_of_a_worktree_is_found_by_name(workspace) -> None:
@@ -90,7 +95,7 @@ def test_every_forbidden_change_of_a_worktree_is_found_by_name(workspace) -> Non
     (root / "sitecustomize.py").write_text("")
     (root / "link.py").symlink_to("/etc/passwd")
     (root / "notes.md").unlink()
-    found = {f.file: f.message for f in ScopeCheck(before).check(workspace)}
+    found = {f.file: f.message for f in found_in(workspace, before)}
     assert sorted(found) == ["evaluate.py", "link.py", "notes.md", "sitecustomize.py"]
     assert PROTECTED in found["evaluate.py"]
     assert "symbolic link" in found["link.py"]
@@ -101,5 +106,5 @@ def test_an_allowed_edit_has_no_finding(workspace) -> None:
     before = workspace.snapshot()
     (workspace.root / "experiment.py").write_text("fine = 1\n")
     (workspace.root / "helper.py").write_text("")
-    assert ScopeCheck(before).check(workspace) == ()
-    assert [f.file for f in ScopeCheck(before, "finish").check(workspace)] == ["experiment.py", "helper.py"]
+    assert found_in(workspace, before) == ()
+    assert [f.file for f in found_in(workspace, before, "finish")] == ["experiment.py", "helper.py"]

@@ -1,0 +1,8 @@
+"""The files of a study and their history in git. Touches `runs/lab.git`, worktrees and desks; nobody else calls git."""
+
+from harness.workspace.commands import apply_patch
+from harness.workspace.desk import Desk
+from harness.workspace.lab import Lab
+from harness.workspace.worktree import Change, Workspace
+
+__all__ = ["Change", "Desk", "Lab", "Workspace", "apply_patch"]
