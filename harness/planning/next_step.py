@@ -44,7 +44,7 @@ def _after(turn: TurnEnded, history: History) -> Step | None:
     """What a finished turn leads to; None if it leads to nothing more than the next turn."""
     finishing = turn.purpose == "finish"
     if _edited(turn) and history.recorded is None:
-        return Record(turn, "notes", turn.at) if finishing else _after_edit(turn, history)
+        return Record(turn, "notes", "notes", turn.at) if finishing else _after_edit(turn, history)
     if not finishing or turn.status == "rejected":
         return None
     if history.plots is None:
@@ -63,11 +63,11 @@ def _after_edit(turn: TurnEnded, history: History) -> Step:
     if checked is None:
         return Check(turn)
     if checked.findings:
-        return Record(turn, checked.findings[0].check, checked.at)
+        return Record(turn, "check", checked.findings[0].check, checked.at)
     if history.ended is not None:
-        return Record(turn, history.ended.outcome, history.ended.at, history.ended)
+        return Record(turn, "attempt", history.ended.outcome, history.ended.at, history.ended)
     if history.launched is None and budget.why_spent(history):
-        return Record(turn, "budget", turn.at)
+        return Record(turn, "budget", "budget", turn.at)
     return _launch(turn, checked, history)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.records import Outcome, Purpose
-from harness.state.events import AttemptEnded, TurnEnded
+from harness.state.events import AttemptEnded, CameTo, TurnEnded
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Record:
     """Commit an edit with what came of it, and judge it if it gave a result."""
 
     turn: TurnEnded
+    came_to: CameTo
     outcome: str
     at: float
     """When that happened, in seconds since the epoch: the date of the commit."""

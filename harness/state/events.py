@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from harness.records import Budget, Comparison, Finding, Idea, Machine, Outcome, Purpose, Record, Scores, Usage
 
 TurnStatus = Literal["edited", "nothing", "rejected", "done", "replicate"]
+CameTo = Literal["attempt", "check", "budget", "notes"]
+"""What an edit came to: it was launched, rejected by a check, not launched for lack of budget, or it was of notes."""
 
 
 class Event(Record):
@@ -175,9 +177,13 @@ class ConfirmationEnded(Launched):
 
 
 class Recorded(Event):
+    """An edit was committed with what came of it."""
+
     kind: Literal["recorded"] = "recorded"
     turn: int
+    came_to: CameTo
     outcome: str
+    """Of the attempt; otherwise the check that rejected the edit, "budget" or "notes"."""
     commit: str
     tree: str = ""
     run: int | None = None
@@ -186,7 +192,17 @@ class Recorded(Event):
     pooled: tuple[Comparison, ...] = ()
     """For a replicate: all values of that code together, which say more of it than one run of it did."""
     abandoned: bool = False
-    """The run used up its attempts and is given up."""
+    """The run has used up its attempts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_journals(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Where an edit came to had to be told from its outcome."""
+        if "came_to" in fields:
+            return fields
+        outcome = fields.get("outcome")
+        untried = outcome if outcome in ("notes", "budget") else "check"
+        return {**fields, "came_to": untried if fields.get("run") is None else "attempt"}
 
 
 class PlotsDrawn(Event):

@@ -31,11 +31,13 @@ def confirmation_message(ended: ConfirmationEnded) -> str:
 
 
 def _subject(recorded: Recorded) -> str:
-    if recorded.outcome == "notes":
-        return "Notes and plots"
-    if recorded.run is None:
-        why = "the budget is spent" if recorded.outcome == "budget" else f"{recorded.outcome} check"
-        return f"Not launched: {why}"
+    match recorded.came_to:
+        case "notes":
+            return "Notes and plots"
+        case "check":
+            return f"Not launched: {recorded.outcome} check"
+        case "budget":
+            return "Not launched: the budget is spent"
     start = f"Run {recorded.run}, attempt {recorded.attempt}: {recorded.outcome}"
     primary = [
         f"{c.metric} {number(c.mean)} (baseline {number(c.baseline_mean)})" for c in recorded.comparisons if c.primary

@@ -188,7 +188,7 @@ def checks(study: Study, turn: TurnEnded) -> list[EditCheck]:
 def record(study: Study, step: Record) -> None:
     """Commit an edit with what came of it, the same way however often it is done, and judge a result."""
     history, workspace, ended = study.history, study.workspace, step.ended
-    recorded = Recorded(turn=step.turn.turn, outcome=step.outcome, commit="")
+    recorded = Recorded(turn=step.turn.turn, came_to=step.came_to, outcome=step.outcome, commit="")
     if ended is not None:
         recorded = _judge(study, recorded, ended)
     gave_result = ended is not None and ended.outcome == "ok"

@@ -54,7 +54,8 @@ def attempt(run: int = 1, number: int = 1, turn: int = 1, **more: Any) -> Attemp
 def record(s: Story, outcome: str, turn: int = -1) -> Record:
     """The step that commits the last turn; its date is that of the last event."""
     ended = s.history.ended
-    return Record(s.history.turns[turn], outcome, s.events[-1].at, ended)
+    came_to = "attempt" if ended else "notes" if outcome == "notes" else "check"
+    return Record(s.history.turns[turn], came_to, outcome, s.events[-1].at, ended)
 
 
 SITUATIONS: dict[str, tuple[Callable[[], Story], Callable[[Story], Step] | Step]] = {
@@ -102,7 +103,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], Callable[[Story], Step] | Step]
     ),
     "the money is spent before a launch": (
         lambda: Story(budget=Budget(dollars=1.0)).asked().called(dollars=1.0).answered().checked(),
-        lambda s: Record(s.history.turns[0], "budget", s.history.turns[0].at),
+        lambda s: Record(s.history.turns[0], "budget", "budget", s.history.turns[0].at),
     ),
     "the money is spent after a launch": (
         lambda: Story(budget=Budget(dollars=1.0)).asked().called(dollars=1.0).answered().checked().launched(),
