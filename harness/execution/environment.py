@@ -22,6 +22,7 @@ from harness.errors import EnvironmentFault
 from harness.execution import lock, process
 from harness.files import digest_of, digest_of_file
 from harness.template.folder import Template
+from harness.template.manifest import executed
 
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""
@@ -81,8 +82,9 @@ def _digest(template: Template) -> str:
 
 
 def _prepared_by(template: Template) -> str:
-    """`prepare` is run again when a protected file changed; it keeps what is still good."""
-    files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in sorted(template.protected))
+    """`prepare` is run again when a protected file that is no plot changed; it keeps what is still good."""
+    names = sorted(name for name in template.protected if executed(name))
+    files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in names)
     return hashlib.sha256(files.encode()).hexdigest()[:12]
 
 

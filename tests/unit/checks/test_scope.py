@@ -8,7 +8,7 @@ from harness.checks.scope import ScopeCheck, why_not, why_not_write
 from harness.workspace import Change
 
 PROTECTED, HARMFUL, NOT_LISTED, OUTSIDE = "is protected", "would change how Python", "may not be written", "outside"
-OVER, SHADOWS = "the runs are over", "would hide it"
+OVER, SHADOWS, NOT_EXECUTED = "the runs are over", "would hide it", "takes no part in runs"
 
 
 @pytest.mark.parametrize("path", ["experiment.py", "plot.py", "notes.md", "helper.py", "my_model2.py"])
@@ -45,6 +45,7 @@ def test_what_the_template_allows_may_be_written(template, path: str) -> None:
         ("/etc/passwd", OUTSIDE),
         ("json.py", SHADOWS),
         ("typing.py", SHADOWS),
+        ("plotting.py", NOT_EXECUTED),
         ("pytest.py", SHADOWS),
         ("harness.py", SHADOWS),
     ],
