@@ -71,7 +71,7 @@ def test_a_template_with_an_environment_of_its_own_says_what_it_needs_and_where_
     command = printed(said.out, "HARNESS_SEEDS=")
     environments = project.root / "runs" / "environments"
     assert f"HARNESS_ASSETS={environments}/tiny-" in command
-    assert project.harness("template", "check", "tiny").code == 0
+    assert project.harness("baseline", "tiny", "--refresh").code == 0
     again = project.harness("template", "checkout", "tiny", str(tmp_path / "newer"))
     assert "It needs" not in again.out
     assert printed(again.out, "HARNESS_SEEDS=") == command
