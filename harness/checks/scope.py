@@ -39,7 +39,7 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str | None
     about = template.manifest.template
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         return "lies outside the study"
-    if path in template.protected or path in template.held_out:
+    if template.protects(path):
         return "is protected and may not be changed"
     if purpose == "finish" and executed(path):
         return "takes part in runs, and the runs are over: only notes and plots may change now"
@@ -50,6 +50,8 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str | None
     if not any(_matches(path, pattern) for pattern in about.new_files):
         allowed = f"editable: {', '.join(about.editable)}; new files: {', '.join(about.new_files) or 'none'}"
         return f"may not be written; {allowed}"
+    if not executed(path):
+        return "has the name of a file that takes no part in runs, which only the template may have; choose another"
     if _shadows(path):
         return "has the name of an installed module and would hide it; choose another name"
     return None

@@ -1,8 +1,10 @@
-"""harness template: check templates."""
+"""harness template: check templates, and lay one out to run it by hand."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +13,11 @@ from harness.cli.app import app, project
 from harness.cli.templates import load, names
 
 if TYPE_CHECKING:
+    from harness.execution.environment import Environment
     from harness.paths import ProjectPaths
     from harness.template.folder import Template
 
-template_app = typer.Typer(help="Check templates.", no_args_is_help=True, rich_markup_mode=None)
+template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")
 
 
@@ -68,3 +71,47 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
         print(f"{chosen.name}: the baseline is fresh")
     else:
         print(f"{chosen.name}: no baseline yet; make it with: harness baseline {chosen.name}")
+
+
+@template_app.command(name="checkout")
+def check_out(
+    template: Annotated[str, typer.Argument(help="Name of a template, or the path of its folder.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist, or is empty.")],
+) -> None:
+    """Lay out a template's files as a study has them, to run and debug its script by hand."""
+    from harness.errors import UserError
+    from harness.execution import environment
+
+    here, (chosen,) = project(), load([template])
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise UserError(f"{folder} is there already; name a folder that does not exist, or an empty one")
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen.lay_out(folder)
+    print(f"{chosen.name} as a study has it, in {folder}:")
+    print(f"  may be changed: {', '.join(chosen.manifest.template.editable)}")
+    print(f"  protected: {', '.join(chosen.protected) or 'none'}")
+    if chosen.manifest.holds_out:
+        print("  not there: what is held out, which evaluators alone are given")
+    if not environment.is_ready(chosen, here.environments):
+        fetched = " and what its prepare command fetches" if chosen.manifest.run.prepare else ""
+        print(f"It needs the packages in {chosen.manifest.run.requirements}{fetched}. Get them first, once:")
+        print(f"  harness {'template check' if chosen.manifest.smoke else 'baseline'} {shlex.quote(template)}")
+    made = environment.place_of(chosen, here.environments)
+    print("Run it as a study would:")
+    print(f"  cd {shlex.quote(str(folder.resolve()))}")
+    print(f"  {_by_hand(chosen, made, 'run_1')}")
+    if chosen.manifest.smoke:
+        print("Tiny, as a study tries it before each run:")
+        print(f"  HARNESS_SMOKE=1 {_by_hand(chosen, made, 'smoke')}")
+
+
+def _by_hand(chosen: Template, made: Environment, out_dir: str) -> str:
+    """The line for a shell that runs the experiment with the variables that a study sets."""
+    run = chosen.manifest.run
+    variables = {
+        "HARNESS_SEEDS": ",".join(map(str, run.seeds)),
+        **({} if run.gpus else {"CUDA_VISIBLE_DEVICES": ""}),
+        **({"HARNESS_ASSETS": made.assets} if made.assets else {}),
+    }
+    setting = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
+    return " ".join([*setting, shlex.join(chosen.command(made.python, Path(out_dir)))])

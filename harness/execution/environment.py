@@ -22,11 +22,13 @@ from harness.errors import EnvironmentFault
 from harness.execution import lock, process
 from harness.files import digest_of, digest_of_file
 from harness.template.folder import Template
+from harness.template.manifest import executed
 
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""
 ASSETS, HELD_OUT = "HARNESS_ASSETS", "HARNESS_HELD_OUT"
 """Variables that name the folders of what `prepare` fetched: to every script; to evaluators alone."""
+INSTALLED = "installed"
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r")
 
 
@@ -55,23 +57,50 @@ def ready(template: Template, environments: Path, say: Say) -> Environment:
         EnvironmentFault: pip or `prepare` failed, or another process is building it.
     """
     run = template.manifest.run
+    made = place_of(template, environments)
     if not run.requirements:
-        return Environment(sys.executable if run.python == "auto" else run.python)
-    folder = environments / f"{template.name}-{_digest(template)}"
-    if not (folder / "installed").is_file():
+        return made
+    folder = _folder(template, environments)
+    if not (folder / INSTALLED).is_file():
         with _building(folder, template):
             _install(folder, template.files[run.requirements], say)
-    made = Environment(
+    if run.prepare and not (stamp := _stamp(template, folder)).is_file():
+        with _building(folder, template):
+            _prepare(template, folder, made, say)
+            stamp.touch()
+    return made
+
+
+def is_ready(template: Template, environments: Path) -> bool:
+    """Whether `ready` would have nothing to build and nothing to fetch."""
+    run = template.manifest.run
+    if not run.requirements:
+        return True
+    folder = _folder(template, environments)
+    return (folder / INSTALLED).is_file() and (not run.prepare or _stamp(template, folder).is_file())
+
+
+def place_of(template: Template, environments: Path) -> Environment:
+    """The template's environment, as it is or will be once it is built."""
+    run = template.manifest.run
+    if not run.requirements:
+        return Environment(sys.executable if run.python == "auto" else run.python)
+    folder = _folder(template, environments)
+    return Environment(
         python=str(folder / "venv" / "bin" / "python"),
         assets=str(folder / "assets") if run.prepare else "",
         held_out=str(folder / "held_out") if run.prepares_held_out else "",
         readable=(str(folder / "venv"), sys.prefix, sys.base_prefix),
     )
-    if run.prepare and not (stamp := folder / f"prepared-{_prepared_by(template)}").is_file():
-        with _building(folder, template):
-            _prepare(template, folder, made, say)
-            stamp.touch()
-    return made
+
+
+def _folder(template: Template, environments: Path) -> Path:
+    return environments / f"{template.name}-{_digest(template)}"
+
+
+def _stamp(template: Template, folder: Path) -> Path:
+    """The file that says that `prepare` was run."""
+    return folder / f"prepared-{_prepared_by(template)}"
 
 
 def _digest(template: Template) -> str:
@@ -81,8 +110,9 @@ def _digest(template: Template) -> str:
 
 
 def _prepared_by(template: Template) -> str:
-    """`prepare` is run again when a protected file changed; it keeps what is still good."""
-    files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in sorted(template.protected))
+    """`prepare` is run again when a protected file that is no plot changed; it keeps what is still good."""
+    names = sorted(name for name in template.protected if executed(name))
+    files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in names)
     return hashlib.sha256(files.encode()).hexdigest()[:12]
 
 
@@ -103,7 +133,7 @@ def _install(folder: Path, requirements: Path, say: Say) -> None:
     own = next(venv.glob("lib/python3*/site-packages"))
     (own / "harness-packages.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()))
     _follow([str(venv / "bin" / "python"), *PIP, str(requirements)], folder, say)
-    (folder / "installed").touch()
+    (folder / INSTALLED).touch()
 
 
 def _prepare(template: Template, folder: Path, made: Environment, say: Say) -> None:

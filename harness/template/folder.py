@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
@@ -37,9 +38,14 @@ class Template:
             raise TemplateError(
                 f"{folder / MANIFEST}: evaluate.py is not among the protected files, so it would never be run"
             )
-        for name, path in self._included.items():
-            if not path.is_file():
+        for name, place in self._shared.items():
+            if not place.exists():
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
+            if place.is_dir() and not _files_in(place):
+                raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, a folder without files")
+        for name in (*about.editable, *about.protected, *about.held_out):
+            if self._in_shared_folder(name):
+                raise TemplateError(f"{folder / MANIFEST}: [template] {name} would lie in an included folder")
 
     @property
     def name(self) -> str:
@@ -53,14 +59,34 @@ class Template:
         return {**own, **self._included}
 
     @property
-    def _included(self) -> dict[str, Path]:
-        """Shared modules: name in the study → where it is. A pinned template has them beside its own files."""
+    def _shared(self) -> dict[str, Path]:
+        """What is included: name in the study → file or folder. A pinned template has it beside its own files."""
         named = {Path(name).name: self.folder / name for name in self.manifest.template.include}
-        return {name: path if path.is_file() else self.folder / name for name, path in named.items()}
+        return {name: place if place.exists() else self.folder / name for name, place in named.items()}
+
+    @cached_property
+    def _included(self) -> dict[str, Path]:
+        """The same, file by file: an included folder keeps its structure."""
+        found: dict[str, Path] = {}
+        for name, place in self._shared.items():
+            found |= (
+                {f"{name}/{inner}": place / inner for inner in _files_in(place)} if place.is_dir() else {name: place}
+            )
+        return found
 
     @property
     def protected(self) -> tuple[str, ...]:
-        return self.manifest.template.untouchable
+        """Names, in a study, of the files that nobody changes."""
+        return (*self.manifest.template.protected, *self._included)
+
+    def protects(self, name: str) -> bool:
+        """Whether nobody may write a file of that name in a study; nor may anything be added to an included folder."""
+        return name in self.protected or name in self.held_out or self._in_shared_folder(name)
+
+    def _in_shared_folder(self, name: str) -> bool:
+        """Whether it lies in an included folder, or beside it as a module that Python might take for the folder."""
+        folders = [shared for shared, place in self._shared.items() if place.is_dir()]
+        return any(name == f"{folder}.py" or PurePosixPath(name).is_relative_to(folder) for folder in folders)
 
     @property
     def held_out(self) -> dict[str, Path]:
@@ -77,16 +103,27 @@ class Template:
 
     def lay_out(self, target: Path) -> None:
         """Copy the files of a study into `target`: what the agent and the experiment see."""
-        for name, source in self.files.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target / name)
+        _copy(self.files, target)
 
     def pin(self, target: Path) -> str:
         """Copy everything that evaluators need into `target`; returns the digest of the copy."""
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("__pycache__", "recordings", "ideas"))
-        for name, path in self._included.items():
-            shutil.copy(path, target / name)
+        _copy(self._included, target)
         return digest_of(target)
+
+
+def _copy(files: Mapping[str, Path], target: Path) -> None:
+    for name, source in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target / name)
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Names of the files of an included folder, those in its folders too. No link is followed, nothing hidden or
+    compiled is taken."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    names = [path.relative_to(folder) for path in found]
+    return [n.as_posix() for n in names if not any(p.startswith(".") or p == "__pycache__" for p in n.parts)]
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -13,6 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness.records import MetricSpec, Record
 
+SHARED_PLOTTING = "plotting.py"
+"""What plot.py files share. It draws only: a run that imported it could change without being another one."""
+FOR_PEOPLE = ("plot.py", SHARED_PLOTTING, "notes.md", "notes.txt", "README.md")
 UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -28,6 +31,12 @@ def _quantity(text: str, units: tuple[str, ...]) -> float:
 def _file_name(text: str) -> str:
     if text.startswith("/") or ".." in PurePosixPath(text).parts:
         raise ValueError(f"{text!r} leaves the template's folder")
+    return text
+
+
+def _includable(text: str) -> str:
+    if PurePosixPath(text).name in ("", ".."):
+        raise ValueError(f"{text!r} has no name that it could have in a study")
     return text
 
 
@@ -65,14 +74,15 @@ class About(Record):
     """Patterns of files that the agent may add; `*` does not cross a folder."""
     protected: tuple[FileName, ...] = ()
     """Files that nobody changes: evaluator, data, metrics."""
-    include: tuple[str, ...] = ()
-    """Shared modules, relative to the template, copied into the study as protected files."""
+    include: tuple[Annotated[str, AfterValidator(_includable)], ...] = ()
+    """Shared modules and folders of such, relative to the template, copied into the study as protected files. A folder
+    keeps its name and what is in it, apart from hidden and compiled files and links."""
     held_out: tuple[FileName, ...] = ()
     """Files that only evaluate.py and known.py are given: seeds and data of the evaluation. No study gets them."""
 
     @property
     def untouchable(self) -> tuple[str, ...]:
-        """Names, in a study, of all files that nobody changes."""
+        """Names, in a study, of all that nobody changes: files, and included folders."""
         return (*self.protected, *(PurePosixPath(name).name for name in self.include))
 
 
@@ -175,6 +185,19 @@ class Manifest(Record):
         return self
 
     @model_validator(mode="after")
+    def _included_once(self) -> Manifest:
+        names = [PurePosixPath(name).name for name in self.template.include]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"[template] include names two things that a study would have as {twice[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _plotting_is_protected(self) -> Manifest:
+        if SHARED_PLOTTING in self.template.editable:
+            raise ValueError(f"[template] {SHARED_PLOTTING} takes no part in runs, so it must be protected or included")
+        return self
+
+    @model_validator(mode="after")
     def _requirements_are_protected(self) -> Manifest:
         if self.run.requirements and self.run.requirements not in self.template.protected:
             raise ValueError(f"[run] python is {self.run.requirements}, which must be one of the protected files")
@@ -217,4 +240,4 @@ class Manifest(Record):
 
 def executed(name: str) -> bool:
     """Whether a study's file takes part in a run. Plots and notes do not, so changing them changes no result."""
-    return name not in ("plot.py", "notes.md", "notes.txt", "README.md")
+    return name not in FOR_PEOPLE

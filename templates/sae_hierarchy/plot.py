@@ -17,23 +17,18 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.optimize import linear_sum_assignment
 
 import plot_data
-from artifacts import Array, load_runs, run_arguments, scores_of
+from artifacts import Array, run_arguments, scores_of
 from data import TOY, TRUE_L0, generator, variant_and_tree
+from plotting import MARKERS, bar_of, colour, draw, draw_curve, label_of, legend, run_lines, save, tidy
 from sae_metrics import pareto_front
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""
 
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00", "#444444"]
-"""Okabe and Ito's colour-blind-safe set, its yellow and black made readable as thin lines."""
-MARKERS = "osD^vP*X"
 PANELS = {
     "mcc": "MCC (recovery of the features)",
     "full_absorption": "full absorption",
@@ -70,52 +65,34 @@ def load_run(folder: Path) -> Run:
     curves, weights = np.load(folder / "training_curves.npz"), np.load(folder / "weights.npz")
     encoders = {variant: weights[variant][0] for variant in official}
     decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in official}
-    label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
     directions = {variant: weights[f"directions@{variant_and_tree(variant)[1]}"][0] for variant in official}
-    return Run(folder.name, label, official, dict(curves), encoders, decoders, directions)
+    return Run(folder.name, label_of(folder, LABELS), official, dict(curves), encoders, decoders, directions)
 
 
 def all_variants(runs: list[Run]) -> list[str]:
     return list(dict.fromkeys(variant for run in runs for variant in run.scores))
 
 
-def colour(i: int) -> str:
-    return PALETTE[i % len(PALETTE)]
-
-
-def tidy(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.tick_params(labelsize=13)
-
-
-def save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
 def plot_scores(runs: list[Run], out_dir: Path) -> None:
     """One panel per metric; a bar per variant and run up to the mean over seeds, a dot per seed."""
     variants = all_variants(runs)
-    width = 0.8 / len(runs)
     figure, axes = plt.subplots(2, 2, figsize=(15, 10), sharex=True, layout="constrained")
     for ax, (metric, title) in zip(axes.flat, PANELS.items(), strict=True):
         for r, run in enumerate(runs):
+            beside, width = bar_of(r, len(runs))
             for v, variant in enumerate(variants):
                 values = run.scores.get(variant, {}).get(metric, [])
                 if not values:
                     continue
-                middle = v + (r - (len(runs) - 1) / 2) * width
-                ax.bar(middle, np.mean(values), 0.92 * width, color=colour(r), alpha=0.75)
-                spread = middle + np.linspace(-0.25, 0.25, len(values)) * width
+                ax.bar(v + beside, np.mean(values), width, color=colour(r), alpha=0.75)
+                spread = v + beside + np.linspace(-0.25, 0.25, len(values)) * width
                 ax.scatter(spread, values, s=20, color="black", zorder=3, linewidths=0)
-        ax.set_title(title, fontsize=18)
         ax.set_xticks(range(len(variants)), variants, rotation=25, ha="right")
         ax.set_ylim(0, 1.05)
-        tidy(ax)
+        tidy(ax, title)
         ax.tick_params(axis="x", labelsize=15)
     handles = [Patch(color=colour(r), alpha=0.75, label=run.label) for r, run in enumerate(runs)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    legend(figure, handles, side="upper")
     figure.supxlabel("variant (bar: mean over seeds; dot: one seed)", fontsize=15)
     save(figure, out_dir / "scores.png")
 
@@ -150,11 +127,9 @@ def plot_front(runs: list[Run], out_dir: Path) -> None:
         ax.plot(*front.T, color="#444444", linewidth=1.5, label=f"front of {run.label}", **line)
     ax.axvline(TRUE_L0, color="black", linewidth=1, label=f"L0 of the features, {TRUE_L0}")
     ax.set_yscale("log")
-    ax.set_xlabel("L0: latents active per sample", fontsize=16)
-    ax.set_ylabel("FVU: variance not explained", fontsize=16)
+    tidy(ax, "", "L0: latents active per sample", "FVU: variance not explained")
     title = "large mark: mean over seeds\nsmall mark: one seed"
     ax.legend(title=title, title_fontsize=13, fontsize=13, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    tidy(ax)
     save(figure, out_dir / "l0_fvu.png")
 
 
@@ -168,20 +143,14 @@ def plot_curves(runs: list[Run], out_dir: Path) -> None:
     )
     for ax, variant in zip(axes.flat, variants, strict=False):
         for r, run in enumerate(runs):
-            if variant not in run.curves:
-                continue
-            curve = run.curves[variant]
-            steps = np.arange(1, len(curve) + 1) * CURVE_STEPS
-            ax.fill_between(steps, curve.min(axis=1), curve.max(axis=1), color=colour(r), alpha=0.2, linewidth=0)
-            ax.plot(steps, curve.mean(axis=1), color=colour(r), linewidth=2)
+            if variant in run.curves:
+                draw_curve(ax, r, run.curves[variant], step=CURVE_STEPS)
         ax.set_yscale("log")
         ax.set_ylim(bottom=SMALLEST_FVU)
-        ax.set_title(variant, fontsize=17)
-        tidy(ax)
+        tidy(ax, variant)
     for ax in axes.flat[len(variants) :]:
         ax.set_axis_off()
-    handles = [Line2D([], [], color=colour(r), linewidth=2, label=run.label) for r, run in enumerate(runs)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=15, frameon=False)
+    legend(figure, run_lines([run.label for run in runs]), side="upper")
     figure.supxlabel("training step", fontsize=16)
     figure.supylabel(r"$\|x - \hat{x}\|^2$ per sample (band: all seeds)", fontsize=16)
     save(figure, out_dir / "training_curves.png")
@@ -206,6 +175,11 @@ def cosines_with(directions: Array, weights: Array) -> Array:
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     cosines: Array = weights / np.where(lengths > 0, lengths, 1) @ unit.T
     return cosines
+
+
+def plot_all_directions(runs: list[Run], out_dir: Path) -> None:
+    for run in runs:
+        plot_directions(run, out_dir)
 
 
 def plot_directions(run: Run, out_dir: Path) -> None:
@@ -236,20 +210,7 @@ def plot_directions(run: Run, out_dir: Path) -> None:
     save(figure, out_dir / f"directions_{run.name}.png")
 
 
-def main() -> None:
-    out_dir = run_arguments(__doc__).out_dir
-    matplotlib.use("Agg")
-    plot_data.draw(out_dir)
-    runs = load_runs(load_run)
-    if not runs:
-        print("no readable run_* folder here; the data only was drawn")
-        return
-    plot_scores(runs, out_dir)
-    plot_front(runs, out_dir)
-    plot_curves(runs, out_dir)
-    for run in runs:
-        plot_directions(run, out_dir)
-
-
 if __name__ == "__main__":
-    main()
+    matplotlib.use("Agg")
+    plot_data.draw(run_arguments(__doc__).out_dir)
+    draw(__doc__, load_run, plot_scores, plot_front, plot_curves, plot_all_directions)

@@ -16,19 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.ticker import ScalarFormatter
 
-from artifacts import Array, load_arrays, load_runs, run_arguments, scores_of
+from artifacts import Array, load_arrays, scores_of
+from plotting import colour, draw, draw_curve, label_of, legend, plot_seeds, run_lines, save, style, tidy
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""
-
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
-"""Okabe and Ito's colour-blind-safe set."""
 
 SHOWN = {
     "fvu": "FVU (lower: better)",
@@ -36,7 +32,6 @@ SHOWN = {
     "dead": "dead latents, share",
     "parent_child_mi": "parent–child information, nats",
 }
-DPI = 150
 CURVE_WINDOW = 20
 """Steps averaged into one point of a training curve."""
 N_TABLE = 12
@@ -71,7 +66,7 @@ def load_dataset(folder: Path, dataset: str, metrics: dict[str, list[float]]) ->
     n_seeds = len(metrics["fvu"])
     return Run(
         name=folder.name,
-        label=f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name,
+        label=label_of(folder, LABELS),
         metrics=metrics,
         curve=load_arrays(saved / "training_curve.npz", {"loss": (None, n_seeds)})["loss"],
         density=load_arrays(saved / "density.npz", {"density": (n_seeds, None)})["density"],
@@ -79,57 +74,22 @@ def load_dataset(folder: Path, dataset: str, metrics: dict[str, list[float]]) ->
     )
 
 
-def tidy(ax: Axes, title: str, xlabel: str, ylabel: str = "") -> None:
-    ax.set_title(title, fontsize=15)
-    ax.set_xlabel(xlabel, fontsize=13)
-    ax.set_ylabel(ylabel, fontsize=13)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.tick_params(labelsize=12, which="both")
-
-
-def style(number: int) -> dict[str, Any]:
-    """Colour and line of a run."""
-    return {"color": PALETTE[number % len(PALETTE)], "linestyle": "-" if number < len(PALETTE) else "--"}
-
-
 def plot_metrics(runs: list[Run], path: Path, dataset: str) -> None:
-    """One panel per metric, one row per run: a dot per seed and the mean."""
-    figure, axes = plt.subplots(1, len(SHOWN), figsize=(15, 1.6 + 0.7 * len(runs)), sharey=True, layout="constrained")
-    for ax, (metric, name) in zip(axes, SHOWN.items(), strict=True):
-        for row, run in enumerate(runs):
-            values = np.array(run.metrics[metric])
-            ax.scatter(values, row + np.linspace(-0.15, 0.15, len(values)), color=PALETTE[row % len(PALETTE)], s=40)
-            ax.plot(values.mean(), row, color="black", marker="|", markersize=22, markeredgewidth=2)
-        tidy(ax, "", name)
-        ax.axvline(float(np.mean(runs[0].metrics[metric])), color="black", linestyle=":", linewidth=1)
-        ax.ticklabel_format(axis="x", useOffset=False)
-        ax.locator_params(axis="x", nbins=4)
-        ax.margins(x=0.15)
-        if np.ptp([run.metrics[metric] for run in runs]) == 0:
-            ax.set_xlim(np.add(ax.get_xlim(), (-0.01, 0.01)))
-    axes[0].set_yticks(range(len(runs)), [run.label for run in runs])
-    axes[0].set_ylim(len(runs) - 0.5, -0.5)
-    figure.suptitle(f"{dataset}: one dot per seed, bar = mean, dotted = mean of {runs[0].name}", fontsize=15)
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    panels = {name: [run.metrics[metric] for run in runs] for metric, name in SHOWN.items()}
+    plot_seeds(path, dataset, [run.label for run in runs], panels)
 
 
 def plot_curves(runs: list[Run], path: Path, dataset: str) -> None:
-    """Training loss against the step, mean over seeds, smoothed."""
-    figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    figure, ax = plt.subplots(figsize=(9, 6), layout="constrained")
     for number, run in enumerate(runs):
-        window = min(CURVE_WINDOW, len(run.curve))
-        n_points = len(run.curve) // window
-        means = run.curve[: n_points * window].reshape(n_points, window, -1).mean(axis=(1, 2))
-        ax.plot(window * (np.arange(n_points) + 0.5), means, linewidth=2, label=run.label, **style(number))
+        draw_curve(ax, number, run.curve, CURVE_WINDOW)
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(ScalarFormatter())
     ax.yaxis.set_minor_formatter(ScalarFormatter())
-    tidy(ax, f"{dataset}: training loss", "training step", f"loss, mean of {CURVE_WINDOW} steps and all seeds")
-    ax.legend(fontsize=13, frameon=False)
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    tidy(ax, f"{dataset}: training loss", "training step", f"loss, mean of {CURVE_WINDOW} steps (band: all seeds)")
+    ax.tick_params(labelsize=12, which="both")
+    legend(figure, run_lines([run.label for run in runs]))
+    save(figure, path)
 
 
 def plot_density(runs: list[Run], path: Path, dataset: str) -> None:
@@ -142,7 +102,7 @@ def plot_density(runs: list[Run], path: Path, dataset: str) -> None:
         silent = (run.density == 0).sum() / len(run.density)
         weights = np.full(len(fires), 1 / len(run.density))
         label = f"{run.label} ({silent:.0f} of {run.density.shape[1]} silent)"
-        ax.hist(np.log10(fires), bins, weights=weights, histtype="step", linewidth=2, label=label, **style(number))
+        ax.hist(np.log10(fires), bins, weights=weights, histtype="step", label=label, **style(number))
     tidy(
         ax,
         f"{dataset}: how often latents fire",
@@ -150,8 +110,7 @@ def plot_density(runs: list[Run], path: Path, dataset: str) -> None:
         "latents per bin, mean of seeds",
     )
     ax.legend(fontsize=12, frameon=False, loc="upper left")
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    save(figure, path)
 
 
 def visible(text: str) -> str:
@@ -195,10 +154,9 @@ def plot_top_tokens(run: Run, path: Path, dataset: str) -> None:
             font = {"fontsize": 12, "va": "center", "family": "DejaVu Sans Mono", "parse_math": False}
             y = row + 0.14 + 0.27 * line
             ax.text(0.2, y, before + " " * len(token) + visible(context["after"]), **font)
-            ax.text(0.2, y, " " * BEFORE + token, weight="bold", color=PALETTE[1], **font)
+            ax.text(0.2, y, " " * BEFORE + token, weight="bold", color=colour(5), **font)
     figure.suptitle(f"{run.label}, {dataset}: what latents fire on (first seed)", fontsize=15)
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    save(figure, path)
 
 
 def favourite_tokens(latent: dict[str, Any]) -> str:
@@ -217,28 +175,21 @@ def plot_tree(run: Run, path: Path, dataset: str) -> None:
     for number, parent in enumerate(coarse):
         own = [child for child in children if child["parent"] == parent["latent"]]
         middle = row + max(0, len(own) - 1) / 2
-        colour = PALETTE[number % len(PALETTE)]
         for place, child in enumerate(own):
-            ax.plot([0.44, 0.5], [middle, row + place], color=colour, linewidth=2)
+            ax.plot([0.44, 0.5], [middle, row + place], color=colour(number), linewidth=2)
             text = f"{child['latent']} ({child['density']:.1%}): {favourite_tokens(child)}"
             ax.text(0.505, row + place, text, fontsize=12, va="center")
         text = f"{parent['latent']} ({parent['density']:.1%}): {favourite_tokens(parent)}"
-        ax.text(0.435, middle, text, fontsize=13, va="center", ha="right", color=colour, weight="bold")
+        ax.text(0.435, middle, text, fontsize=13, va="center", ha="right", color=colour(number), weight="bold")
         row += max(1, len(own)) + 0.6
     ax.set(xlim=(0, 1), ylim=(row - 0.5, -0.8))
     figure.suptitle(
         f"{run.label}, {dataset}: coarse latents and their fine ones (share of tokens): strongest tokens", fontsize=14
     )
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    save(figure, path)
 
 
-def main() -> None:
-    out_dir = run_arguments(__doc__).out_dir
-    matplotlib.use("Agg")
-    found = load_runs(load_run)
-    if not found:
-        print("no run with saved results here: nothing to plot")
+def plot_all(found: list[dict[str, Run]], out_dir: Path) -> None:
     for dataset in dict.fromkeys(name for run in found for name in run):
         runs = [run[dataset] for run in found if dataset in run]
         plot_metrics(runs, out_dir / f"metrics_by_run_{dataset}.png", dataset)
@@ -252,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, load_run, plot_all)

@@ -12,25 +12,21 @@ Run it in the folder that holds run_0, run_1, ... It writes
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
 from plotly.subplots import make_subplots
 
-from artifacts import Array, load_runs, run_arguments, scores_of
+from artifacts import Array, scores_of
 from data import DATASET, N_FEATURES, N_HIDDEN, SPARSITY, k_active_features
 from geometry import hidden, load_weights
+from plotting import PALETTE, draw, draw_curve, label_of, legend, plot_seeds, run_lines, save, tidy
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""
-
-PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#8C7A00", "#444444"]
-"""One colour per feature: Okabe and Ito's colour-blind-safe set, its yellow and black made readable as thin lines."""
 
 ACTIVE_COUNTS = (1, 2, 3)
 N_POINTS = 3_000
@@ -58,7 +54,7 @@ def load_run(folder: Path) -> Run:
     w, _ = load_weights(folder / "weights.npz", n_seeds=len(losses))
     curve_file = folder / "training_curve.npz"
     curve = np.load(curve_file)["loss"] if curve_file.exists() else None
-    label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
+    label = label_of(folder, LABELS)
     return Run(folder.name, label, losses, w[int(np.argmin(losses))], curve)
 
 
@@ -148,72 +144,34 @@ def plot_geometry(run: Run, out_dir: Path) -> None:
         ncols=N_FEATURES, loc="lower center", fontsize=17, title_fontsize=17, frameon=False,
     )  # fmt: skip
     figure.subplots_adjust(left=0.04, right=0.96, bottom=0.12, top=0.91, wspace=0.08, hspace=0.14)
-    figure.savefig(out_dir / f"geometry_{run.name}.png", dpi=100)
-    plt.close(figure)
+    save(figure, out_dir / f"geometry_{run.name}.png")
 
 
-def tidy(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="both", alpha=0.25)
-    ax.tick_params(labelsize=13)
+def plot_geometries(runs: list[Run], out_dir: Path) -> None:
+    for run in runs:
+        plot_geometry(run, out_dir)
 
 
 def plot_loss_by_run(runs: list[Run], out_dir: Path) -> None:
-    """One row per run: a dot per seed, the mean and its standard error; the first run's mean as a guide line."""
-    figure, ax = plt.subplots(figsize=(9, 1.9 + 0.75 * len(runs)), layout="constrained")
-    for row, run in enumerate(runs):
-        losses = np.array(run.losses)
-        error = losses.std(ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else None
-        spread = row + np.linspace(-0.2, 0.2, len(losses))
-        ax.scatter(losses, spread, color="#56B4E9", s=45, alpha=0.8)
-        ax.errorbar(losses.mean(), row, xerr=error, color="black", marker="|", markersize=18, capsize=5, linewidth=2)
-    ax.axvline(float(np.mean(runs[0].losses)), color="#D55E00", linestyle="--", linewidth=1.5)
-    names = [
-        Line2D([], [], color="#56B4E9", marker="o", linestyle="", label="one seed"),
-        Line2D([], [], color="black", marker="|", markersize=14, label="mean ± standard error"),
-        Line2D([], [], color="#D55E00", linestyle="--", label=f"mean of {runs[0].name}"),
-    ]
-    figure.legend(handles=names, loc="outside lower center", ncols=3, fontsize=13, frameon=False)
-    ax.set_yticks(range(len(runs)), [run.label for run in runs])
-    ax.set_ylim(len(runs) - 0.5, -0.5)
-    ax.set_xlabel("loss (mean squared error; lower is better)", fontsize=13)
-    ax.set_title("Loss by run", fontsize=17)
-    ax.ticklabel_format(axis="x", useOffset=False)
-    ax.locator_params(axis="x", nbins=5)
-    tidy(ax)
-    figure.savefig(out_dir / "loss_by_run.png", dpi=120)
-    plt.close(figure)
-
-
-def window_means(curve: Array) -> tuple[Array, Array]:
-    """Middle step and mean loss over all seeds of each whole window of CURVE_WINDOW steps."""
-    windows = len(curve) // CURVE_WINDOW
-    means = curve[: windows * CURVE_WINDOW].reshape(windows, CURVE_WINDOW, -1).mean(axis=(1, 2))
-    return CURVE_WINDOW * (np.arange(windows, dtype=np.float32) + 0.5), means
+    panel = {"loss (mean squared error; lower is better)": [run.losses for run in runs]}
+    plot_seeds(out_dir / "loss_by_run.png", "Loss by run", [run.label for run in runs], panel)
 
 
 def plot_training_curves(runs: list[Run], out_dir: Path) -> None:
     """Training loss against the step: the whole training on a log scale, its second half on a linear one."""
-    figure, (whole, end) = plt.subplots(1, 2, figsize=(14, 5.5), layout="constrained")
-    for i, run in enumerate(runs):
+    figure, (whole, end) = plt.subplots(1, 2, figsize=(14, 6), layout="constrained")
+    for number, run in enumerate(runs):
         if run.curve is None:
             print(f"{run.name}: no training curve")
             continue
-        steps, loss = window_means(run.curve)
-        half = len(steps) // 2
-        style = {"color": PALETTE[(i + 4) % len(PALETTE)], "linestyle": "-" if i < len(PALETTE) else "--"}
-        whole.plot(steps, loss, linewidth=2, label=run.label, **style)
-        end.plot(steps[half:], loss[half:], linewidth=2, **style)
-    whole.axhline((1 - SPARSITY) / 3, color="black", linestyle=":", label="model that outputs zero (p / 3)")
+        draw_curve(whole, number, run.curve, CURVE_WINDOW)
+        draw_curve(end, number, run.curve, CURVE_WINDOW, skip=0.5)
+    nothing = whole.axhline((1 - SPARSITY) / 3, color="black", linestyle=":", label="model that outputs zero (p / 3)")
     whole.set_yscale("log")
-    for ax, title in ((whole, "Training loss by run"), (end, "Second half, linear scale")):
-        ax.set_title(title, fontsize=17)
-        ax.set_xlabel("training step", fontsize=14)
-        ax.set_ylabel(f"loss, mean of {CURVE_WINDOW} steps and all seeds", fontsize=14)
-        tidy(ax)
-    whole.legend(fontsize=14, frameon=False)
-    figure.savefig(out_dir / "training_curves.png", dpi=100)
-    plt.close(figure)
+    tidy(whole, "Training loss by run", "training step", f"loss, mean of {CURVE_WINDOW} steps (band: all seeds)")
+    tidy(end, "Second half, linear scale", "training step")
+    legend(figure, [*run_lines([run.label for run in runs]), nothing])
+    save(figure, out_dir / "training_curves.png")
 
 
 def vector_traces(w: Array) -> list[go.Scatter3d]:
@@ -272,19 +230,5 @@ def write_html(runs: list[Run], out_dir: Path) -> None:
     figure.write_html(out_dir / "geometry.html", include_plotlyjs=True)
 
 
-def main() -> None:
-    out_dir = run_arguments(__doc__).out_dir
-    matplotlib.use("Agg")
-    runs = load_runs(load_run)
-    if not runs:
-        print("no run with saved weights here: nothing to plot")
-        return
-    for run in runs:
-        plot_geometry(run, out_dir)
-    plot_loss_by_run(runs, out_dir)
-    plot_training_curves(runs, out_dir)
-    write_html(runs, out_dir)
-
-
 if __name__ == "__main__":
-    main()
+    draw(__doc__, load_run, plot_geometries, plot_loss_by_run, plot_training_curves, write_html)

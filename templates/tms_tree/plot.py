@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,20 +25,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from artifacts import Array, load_runs, run_arguments, scores_of
+from artifacts import Array, scores_of
 from data import DEPTHS, N_HIDDEN
+from plotting import MARKERS, bar_of, colour, draw, draw_curve, label_of, legend, plot_seeds, run_lines, save, tidy
 from sweep import SOLVED
 
 LABELS = {"run_0": "baseline"}
 """A short name for each run; a run that is not named here is shown by its folder."""
 
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
-"""Okabe and Ito's colour-blind-safe set without its yellow and black."""
-MARKERS = "osD^vP"
 FLOOR = 1e-9
 """Losses are drawn as at least this: the best come down to rounding errors."""
 LAWS = {law: law.replace("_", " ") for law in DEPTHS}
-DPI = 150
 
 
 @dataclass(frozen=True)
@@ -65,10 +61,9 @@ def load_run(folder: Path) -> Run:
     tables = json.loads((folder / "cells.json").read_text())
     with np.load(folder / "curves.npz") as saved:
         curves = {law: saved[law] for law in LAWS}
-    label = f"{folder.name}: {LABELS[folder.name]}" if folder.name in LABELS else folder.name
     return Run(
         folder.name,
-        label,
+        label_of(folder, LABELS),
         {law: tables[law] for law in LAWS},
         {law: official[law]["fvu_min"] for law in LAWS},
         curves,
@@ -79,32 +74,16 @@ def drawn(losses: list[float]) -> Array:
     return np.maximum(losses, FLOOR).astype(np.float32)
 
 
-def colour(depth: int) -> str:
-    return PALETTE[depth - 1]
-
-
-def tidy(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.tick_params(labelsize=13)
-
-
-def panels(runs: list[Run], draw: Callable[[Axes, Run, str], None], title: str, y_label: str) -> tuple[Figure, Any]:
-    """A figure with a row per run and a column per law, each panel filled by `draw`."""
+def panels(runs: list[Run], panel: Callable[[Axes, Run, str], None], title: str, y_label: str) -> tuple[Figure, Any]:
+    """A figure with a row per run and a column per law, each filled by `panel`."""
     size = (16, 1.2 + 4.2 * len(runs))
     figure, axes = plt.subplots(len(runs), len(LAWS), figsize=size, squeeze=False, sharey=True, layout="constrained")
     for row, run in zip(axes, runs, strict=True):
-        row[0].set_ylabel(f"{run.label}\n{y_label}", fontsize=14)
         for ax, law in zip(row, LAWS, strict=True):
-            draw(ax, run, law)
-            ax.set_title(LAWS[law], fontsize=16)
+            panel(ax, run, law)
+        row[0].set_ylabel(f"{run.label}\n{y_label}", fontsize=14)
     figure.suptitle(title, fontsize=19)
     return figure, axes
-
-
-def save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
 
 
 def plot_heatmap(runs: list[Run], out_dir: Path) -> None:
@@ -112,7 +91,7 @@ def plot_heatmap(runs: list[Run], out_dir: Path) -> None:
     norm = LogNorm(1e-6, 1e-1)
     colours = plt.get_cmap("cividis")
 
-    def draw(ax: Axes, run: Run, law: str) -> None:
+    def panel(ax: Axes, run: Run, law: str) -> None:
         for cell in run.tables[law]["cells"]:
             loss = cell["loss"]["min"]
             place = (cell["n_hidden"] - 0.5, cell["depth"] - 0.5)
@@ -122,11 +101,11 @@ def plot_heatmap(runs: list[Run], out_dir: Path) -> None:
             text = "solved" if loss < SOLVED else f"{loss:.0e}".replace("e-0", "e-")
             ax.text(cell["n_hidden"], cell["depth"], text, ha="center", va="center", fontsize=9.5, color=ink)
         ax.set(xlim=(1.5, 10.5), ylim=(6.5, 0.5), xticks=N_HIDDEN, yticks=range(1, 7))
-        ax.set_xlabel("n_hidden", fontsize=14)
-        ax.tick_params(labelsize=13)
+        tidy(ax, LAWS[law], "n_hidden")
+        ax.grid(visible=False)
         ax.spines[:].set_visible(False)
 
-    figure, axes = panels(runs, draw, "Loss of the best instance of every cell", "depth of the tree")
+    figure, axes = panels(runs, panel, "Loss of the best instance of every cell", "depth of the tree")
     bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, extend="min", pad=0.01, aspect=20 * len(runs))
     bar.set_label("loss (squared error per feature)", fontsize=14)
     bar.ax.tick_params(labelsize=13)
@@ -134,57 +113,53 @@ def plot_heatmap(runs: list[Run], out_dir: Path) -> None:
 
 
 def plot_lines(runs: list[Run], out_dir: Path) -> None:
-    def draw(ax: Axes, run: Run, law: str) -> None:
+    def panel(ax: Axes, run: Run, law: str) -> None:
         for depth in DEPTHS[law]:
             cells = run.cells(law, depth)
             loss = drawn([cell["loss"]["min"] for cell in cells])
-            style = {"color": colour(depth), "marker": MARKERS[depth - 1]}
+            style = {"color": colour(depth - 1), "marker": MARKERS[depth - 1]}
             ax.plot([cell["n_hidden"] for cell in cells], loss, linewidth=2, markersize=7, **style)
         ax.axhline(SOLVED, color="black", linestyle=":")
         ax.set_yscale("log")
         ax.set_xticks(N_HIDDEN)
-        ax.set_xlabel("n_hidden", fontsize=14)
-        tidy(ax)
+        tidy(ax, LAWS[law], "n_hidden")
 
-    figure, _ = panels(runs, draw, "Loss of the best instance against n_hidden", f"loss (at least {FLOOR:g})")
+    figure, _ = panels(runs, panel, "Loss of the best instance against n_hidden", f"loss (at least {FLOOR:g})")
     depth_legend(figure, Line2D([], [], color="black", linestyle=":", label=f"solved below {SOLVED:g}"))
     save(figure, out_dir / "loss_by_n_hidden.png")
 
 
 def depth_legend(figure: Figure, *more: Line2D, line: bool = True) -> None:
     depths = [
-        Line2D([], [], color=colour(d), marker=MARKERS[d - 1], linestyle="-" if line else "", label=f"depth {d}")
+        Line2D([], [], color=colour(d - 1), marker=MARKERS[d - 1], linestyle="-" if line else "", label=f"depth {d}")
         for d in range(1, 7)
     ]
-    figure.legend(handles=[*depths, *more], loc="outside lower center", ncols=8, fontsize=14, frameon=False)
+    legend(figure, [*depths, *more], ncols=8)
 
 
 def plot_min_n_hidden(runs: list[Run], out_dir: Path) -> None:
     """Grouped bars, one colour per run. Not reached is no number: a hatched bar out of the top of the axis."""
     top = max(N_HIDDEN) + 1.5
-    width = 0.8 / len(runs)
     figure, axes = plt.subplots(1, len(LAWS), figsize=(16, 5.5), sharey=True, layout="constrained")
     for ax, law in zip(axes, LAWS, strict=True):
         for i, run in enumerate(runs):
-            fill = PALETTE[i % len(PALETTE)]
+            middle, width = bar_of(i, len(runs))
             for depth in DEPTHS[law]:
                 smallest = run.tables[law]["min_n_hidden"][str(depth)]
-                x = depth + (i - (len(runs) - 1) / 2) * width
+                x = depth + middle
                 if smallest is None:
-                    ax.bar(x, top, 0.92 * width, facecolor="none", edgecolor=fill, hatch="//", linewidth=1.5)
+                    ax.bar(x, top, width, facecolor="none", edgecolor=colour(i), hatch="//", linewidth=1.5)
                 else:
-                    ax.bar(x, smallest, 0.92 * width, color=fill)
+                    ax.bar(x, smallest, width, color=colour(i))
                     ax.text(x, smallest + 0.1, str(smallest), ha="center", fontsize=14 if len(runs) < 3 else 10)
-        ax.set_title(LAWS[law], fontsize=16)
-        ax.set_xlabel("depth of the tree", fontsize=14)
         ax.set(xticks=range(1, 7), xlim=(0.5, 6.5), ylim=(0, top), yticks=range(0, 11, 2))
-        tidy(ax)
+        tidy(ax, LAWS[law], "depth of the tree")
     axes[0].set_ylabel("smallest n_hidden", fontsize=14)
-    names = [Patch(color=PALETTE[i % len(PALETTE)], label=run.label) for i, run in enumerate(runs)]
+    names = [Patch(color=colour(i), label=run.label) for i, run in enumerate(runs)]
     missed = Patch(
         facecolor="none", edgecolor="black", hatch="//", label=f"not reached with n_hidden ≤ {max(N_HIDDEN)}"
     )
-    figure.legend(handles=[*names, missed], loc="outside lower center", ncols=4, fontsize=14, frameon=False)
+    legend(figure, [*names, missed])
     figure.suptitle(f"Smallest n_hidden whose best instance has a loss below {SOLVED:g}", fontsize=19)
     save(figure, out_dir / "min_n_hidden.png")
 
@@ -192,20 +167,19 @@ def plot_min_n_hidden(runs: list[Run], out_dir: Path) -> None:
 def plot_min_and_mean(runs: list[Run], out_dir: Path) -> None:
     """A point above the diagonal is a cell whose instances disagree: some are stuck."""
 
-    def draw(ax: Axes, run: Run, law: str) -> None:
+    def panel(ax: Axes, run: Run, law: str) -> None:
         ends = (FLOOR / 2, 0.3)
         ax.plot(ends, ends, color="black", linewidth=1, linestyle="--")
         for depth in DEPTHS[law]:
             cells = run.cells(law, depth)
             best, mean = (drawn([cell["loss"][which] for cell in cells]) for which in ("min", "mean"))
-            ax.scatter(best, mean, s=55, color=colour(depth), marker=MARKERS[depth - 1], alpha=0.85, zorder=3)
+            ax.scatter(best, mean, s=55, color=colour(depth - 1), marker=MARKERS[depth - 1], alpha=0.85, zorder=3)
         ax.axvline(SOLVED, color="black", linestyle=":")
         ax.axhline(SOLVED, color="black", linestyle=":")
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
-        ax.set_xlabel("loss of the best instance", fontsize=14)
-        tidy(ax)
+        tidy(ax, LAWS[law], "loss of the best instance")
 
-    figure, _ = panels(runs, draw, "Best instance against the mean over instances", "mean loss over instances")
+    figure, _ = panels(runs, panel, "Best instance against the mean over instances", "mean loss over instances")
     diagonal = Line2D([], [], color="black", linestyle="--", linewidth=1, label="all instances equal")
     solved = Line2D([], [], color="black", linestyle=":", label=f"solved below {SOLVED:g}")
     depth_legend(figure, diagonal, solved, line=False)
@@ -213,61 +187,25 @@ def plot_min_and_mean(runs: list[Run], out_dir: Path) -> None:
 
 
 def plot_fvu_by_run(runs: list[Run], out_dir: Path) -> None:
-    """One row per run: a dot per seed, the mean and its standard error; the first run's mean as a guide line."""
-    size = (16, 2.4 + 0.7 * len(runs))
-    figure, axes = plt.subplots(1, len(LAWS), figsize=size, sharey=True, layout="constrained")
-    for ax, law in zip(axes, LAWS, strict=True):
-        for row, run in enumerate(runs):
-            values = np.array(run.fvu_min[law])
-            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
-            ax.scatter(values, row + np.linspace(-0.2, 0.2, len(values)), color="#56B4E9", s=45)
-            ax.errorbar(values.mean(), row, xerr=error, color="black", marker="|", markersize=18, capsize=5)
-        ax.axvline(float(np.mean(runs[0].fvu_min[law])), color="#D55E00", linestyle="--")
-        ax.set_title(LAWS[law], fontsize=16)
-        ax.set_xlabel("fvu_min", fontsize=14)
-        ax.ticklabel_format(axis="x", useOffset=False)
-        ax.locator_params(axis="x", nbins=4)
-        tidy(ax)
-    axes[0].set_yticks(range(len(runs)), [run.label for run in runs])
-    axes[0].set_ylim(len(runs) - 0.5, -0.5)
-    names = [
-        Line2D([], [], color="#56B4E9", marker="o", linestyle="", label="one seed"),
-        Line2D([], [], color="black", marker="|", markersize=14, label="mean ± standard error"),
-        Line2D([], [], color="#D55E00", linestyle="--", label=f"mean of {runs[0].name}"),
-    ]
-    figure.legend(handles=names, loc="outside lower center", ncols=3, fontsize=14, frameon=False)
-    figure.suptitle("FVU of the best of five instances, mean over cells (lower is better)", fontsize=19)
-    save(figure, out_dir / "fvu_by_run.png")
+    found = {f"fvu_min, {name}": [run.fvu_min[law] for run in runs] for law, name in LAWS.items()}
+    title = "FVU of the best of five instances, mean over cells (lower is better)"
+    plot_seeds(out_dir / "fvu_by_run.png", title, [run.label for run in runs], found)
 
 
 def plot_training_curves(runs: list[Run], out_dir: Path) -> None:
     figure, axes = plt.subplots(1, len(LAWS), figsize=(16, 5.5), sharey=True, layout="constrained")
     for ax, law in zip(axes, LAWS, strict=True):
-        for i, run in enumerate(runs):
-            loss = run.curves[law].mean(axis=1)
-            share = 100 * np.arange(1, len(loss) + 1) / len(loss)
-            style = {"color": PALETTE[i % len(PALETTE)], "linestyle": "-" if i < len(PALETTE) else "--"}
-            ax.plot(share, loss, linewidth=2, label=run.label if law == next(iter(LAWS)) else None, **style)
+        for number, run in enumerate(runs):
+            draw_curve(ax, number, run.curves[law], step=100 / len(run.curves[law]))
         ax.set_yscale("log")
-        ax.set_title(LAWS[law], fontsize=16)
-        ax.set_xlabel("share of the training steps (%)", fontsize=14)
-        tidy(ax)
+        tidy(ax, LAWS[law], "share of the training steps (%)")
     axes[0].set_ylabel("minibatch loss / loss of the zero model", fontsize=14)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=14, frameon=False)
-    figure.suptitle("Training loss, mean over all cells, instances and seeds", fontsize=19)
+    legend(figure, run_lines([run.label for run in runs]))
+    figure.suptitle("Training loss, mean over all cells and instances (band: all seeds)", fontsize=19)
     save(figure, out_dir / "training_curves.png")
 
 
-def main() -> None:
-    out_dir = run_arguments(__doc__).out_dir
-    matplotlib.use("Agg")
-    runs = load_runs(load_run)
-    if not runs:
-        print("no readable run here: nothing to plot")
-        return
-    for plot in (plot_heatmap, plot_lines, plot_min_n_hidden, plot_min_and_mean, plot_fvu_by_run, plot_training_curves):
-        plot(runs, out_dir)
-
+PLOTS = (plot_heatmap, plot_lines, plot_min_n_hidden, plot_min_and_mean, plot_fvu_by_run, plot_training_curves)
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, load_run, *PLOTS)

@@ -20,20 +20,23 @@ def entries(root: Path) -> dict[str, bytes]:
     return found
 
 
-def test_a_study_whose_template_includes_shared_modules_is_performed_again(project: Project) -> None:
-    shared = project.root / "templates" / "common" / "shared.py"
-    shared.parent.mkdir()
+@pytest.mark.parametrize(("included", "module"), [("shared.py", "shared.py"), ("shared", "shared/__init__.py")])
+def test_a_study_whose_template_includes_shared_modules_is_performed_again(
+    project: Project, included: str, module: str
+) -> None:
+    shared = project.root / "templates" / "common" / module
+    shared.parent.mkdir(parents=True)
     shared.write_text("TARGET = 3.0\n")
     data = project.root / "templates" / "tiny" / "data.py"
     data.write_text(data.read_text().replace("\nTARGET = 3.0", "\nfrom shared import TARGET"))
-    project.change_template("template.toml", "[run]", 'include = ["../common/shared.py"]\n\n[run]')
+    project.change_template("template.toml", "[run]", f'include = ["../common/{included}"]\n\n[run]')
     assert project.harness(*TUNED).code == 0
     shared.unlink()  # the study has a copy of its own
     said = project.harness("replay", "s")
 
     assert (said.code, said.err) == (0, "")
     assert said.out.endswith("0 differences in edits and metrics between s and s-replay\n")
-    assert project.study("s-replay").file("shared.py") == "TARGET = 3.0\n"
+    assert project.study("s-replay").file(module) == "TARGET = 3.0\n"
     assert project.study("s-replay").outcomes == [(1, 1, "ok")]
 
 

@@ -35,6 +35,7 @@ MODULES = (
     "latents",
     "lm_metrics",
     "plot",
+    "plotting",
     "sae",
     "sources",
     "texts",
@@ -181,7 +182,7 @@ def test_plots_are_drawn_from_what_the_run_saved(
 ) -> None:
     monkeypatch.chdir(run.parent)
     monkeypatch.setattr(sys, "argv", ["plot.py", "--out_dir=plots"])
-    modules["plot"].main()
+    modules["plotting"].draw(modules["plot"].__doc__, modules["plot"].load_run, modules["plot"].plot_all)
     names = {path.name for path in (run.parent / "plots").iterdir()}
     assert names == {
         f"metrics_by_run_{DATASET}.png",
@@ -213,7 +214,7 @@ def test_a_dictionary_on_two_levels_is_evaluated_with_its_parents_and_drawn_as_a
     assert {latent["parent"] for latent in described} <= {None, *coarse}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["plot.py", "--out_dir=plots"])
-    modules["plot"].main()
+    modules["plotting"].draw(modules["plot"].__doc__, modules["plot"].load_run, modules["plot"].plot_all)
     assert (tmp_path / "plots" / f"tree_run_1_{DATASET}.png").is_file()
 
 

@@ -9,7 +9,7 @@ from harness.records import Finding
 from harness.workspace import Change, Workspace
 
 PROTECTED, HARMFUL, NOT_LISTED, OUTSIDE = "is protected", "would change how Python", "may not be written", "outside"
-OVER, SHADOWS = "the runs are over", "would hide it"
+OVER, SHADOWS, NOT_EXECUTED = "the runs are over", "would hide it", "takes no part in runs"
 
 
 @pytest.mark.parametrize("path", ["experiment.py", "plot.py", "notes.md", "helper.py", "my_model2.py"])
@@ -46,6 +46,7 @@ def test_what_the_template_allows_may_be_written(template, path: str) -> None:
         ("/etc/passwd", OUTSIDE),
         ("json.py", SHADOWS),
         ("typing.py", SHADOWS),
+        ("plotting.py", NOT_EXECUTED),
         ("pytest.py", SHADOWS),
         ("harness.py", SHADOWS),
     ],
