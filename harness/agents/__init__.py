@@ -59,11 +59,11 @@ class Setup:
     timeout: float
     """Seconds that one model call may take."""
     retries: int
-    """How often a call is repeated after an error that may pass."""
+    """How often a call is repeated after a temporary error."""
     on_call: Callable[[Call], None]
     """To be called after every model call, as soon as it is answered."""
     on_note: Callable[[str], None]
-    """To be called with what a person who waits for the answer may want to know."""
+    """To be called with messages for a person who waits for the answer."""
     calls: int
     """Model calls that earlier, finished turns of this study made."""
 
@@ -81,8 +81,8 @@ class Instruction:
 class Agent(Protocol):
     """Made with a `Setup`; may keep a process or a conversation until `close`.
 
-    A study can be stopped at any moment and is then worked on by a new agent, made with the same `Setup`: it must go on
-    as the old one would have, from the history in its instructions and from what it keeps in the study's folder.
+    A study can be stopped at any moment and resumed with a new agent, made with the same `Setup`. The new agent must
+    continue as the old one would have, from the history in its instructions and what it keeps in the study's folder.
     """
 
     Settings: ClassVar[type[Record]]
@@ -90,7 +90,7 @@ class Agent(Protocol):
     uses_model: ClassVar[bool]
     """Whether it needs a language model, and an idea to work on."""
     how_to_edit: str
-    """What the first prompt says about how edits are to be sent: sentences, or nothing."""
+    """What the first prompt says about how to send edits; may be empty."""
 
     @staticmethod
     def check(request: Request) -> PricedModel:
@@ -104,7 +104,7 @@ class Agent(Protocol):
         """Change files in `desk`, a copy of the study's files, as instructed.
 
         Raises:
-            StudyPaused: no answer could be had. What is on the desk then does not count.
+            StudyPaused: there is no answer. What is on the desk then does not count.
         """
 
     def close(self) -> None:

@@ -103,7 +103,7 @@ class AiderAgent:
                 return Reply.model_validate(message["reply"])
 
     def _patience(self) -> float | None:
-        """How long a worker may be silent: every note and every call breaks the silence."""
+        """Seconds to wait for the worker's next message; None is for ever."""
         return None if self._setup.model.startswith(models.MANUAL) else OPENING + self._setup.timeout
 
     def close(self) -> None:
@@ -133,7 +133,9 @@ class Worker:
                 raise WorkerDied(f"the agent said nothing for {patience:g} s and was stopped")
             message: dict[str, Any] = json.loads(self._pipe.recv_bytes())
         except (EOFError, ConnectionResetError) as error:
-            raise WorkerDied("the agent's process ended without an answer; see .harness/agent/aider.log") from error
+            raise WorkerDied(
+                "the agent's process ended without an answer; see .harness/agent/aider.log in the study"
+            ) from error
         if "crashed" in message:
             raise WorkerDied(f"the agent's process failed: {message['crashed']}")
         return message
@@ -151,7 +153,7 @@ class Worker:
 
 
 def _serve(pipe: Connection, config: dict[str, Any]) -> None:
-    """Runs in the worker. Imports are here so that the controller never pays for them."""
+    """Runs in the worker. Imported here, so that the controller does not load aider."""
     from harness.agents.aider_worker import serve
 
     serve(pipe, config)

@@ -1,8 +1,8 @@
 """The one importer of aider (pinned: its Python interface is not a promised one). Runs in the agent's worker process.
 
-What is different from aider on the command line: nobody is asked anything, a reply is applied whole or not at all, a
-block is applied only to the file it names, only files that the study allows are written, a failed model call is an
-error, and there is exactly one model call per instruction. The harness, not aider, decides what is said next.
+Differences from aider on the command line: it asks no questions, a reply is applied as a whole or not at all, a block
+is applied only to the file it names, only files that the study allows are written, a failed model call is an error, and
+there is exactly one model call per instruction. The harness, not aider, decides what is said next.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
 
 
 def _text(message: dict[str, Any]) -> bytes:
-    """A message as JSON; what a model said that is no text (lone surrogates) becomes a question mark."""
+    """A message as JSON. What cannot be encoded as UTF-8 (lone surrogates) becomes a question mark."""
     return json.dumps(message, ensure_ascii=False).encode(errors="replace")
 
 
@@ -72,7 +72,7 @@ def _log_to(path: Path) -> None:
 
 
 def _requests(pipe: Connection) -> queue.SimpleQueue[dict[str, Any]]:
-    """Requests as they come; a controller that dies takes this process with it, whatever it is doing."""
+    """Requests as they come. If the controller dies, this process ends too, whatever it is doing."""
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def read() -> None:
@@ -124,10 +124,10 @@ class Session:
 
 
 class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships no types
-    """A model whose calls are counted, told of, and retried by our rules instead of aider's."""
+    """A model whose calls are counted, reported and retried by our rules instead of aider's."""
 
     asked = ""
-    """The instruction; aider sends it with a reminder of its own behind it, which no recording needs."""
+    """The instruction. aider appends a reminder of its own, which is not recorded."""
     extra_params: Any
 
     def __init__(
@@ -175,14 +175,14 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
 
 
 class SilentIO(InputOutput):  # type: ignore[misc]  # aider ships no types
-    """Asks nobody: whatever aider wants to know, the answer is no."""
+    """Answers every question of aider's with no."""
 
     def confirm_ask(self, *_: Any, **__: Any) -> bool:
         return False
 
 
 class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
-    """What the model is told of earlier turns: word for word, without the oldest where there are too many.
+    """What the model sees of earlier turns: verbatim, without the oldest if there are too many.
 
     aider would have them summarised: after each edit a further model call, in a thread, whose result it then drops.
     """
@@ -209,7 +209,7 @@ class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
 
 
 class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships no types
-    """SEARCH/REPLACE edits, whole or not at all, each to the file it names, and only where the study allows."""
+    """SEARCH/REPLACE edits: all of them or none, each to the file it names, only where the study allows."""
 
     purpose: Purpose = "start"
     template: Template

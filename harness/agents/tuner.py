@@ -81,7 +81,7 @@ class TunerAgent:
 
 
 class RandomAgent(TunerAgent):
-    """Draws the constants at random: what blind search gets from the same budget."""
+    """Draws the constants at random: what random search achieves with the same budget."""
 
     def sampler(self) -> optuna.samplers.BaseSampler:
         import optuna
@@ -114,7 +114,7 @@ def _study(
 
 
 def _allows(distribution: Any, value: Any) -> bool:
-    """Whether the template's own value lies in the space; only then can Optuna learn from the baseline."""
+    """Whether the space contains the template's own value; only then can Optuna learn from the baseline."""
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (TypeError, ValueError):
@@ -133,7 +133,7 @@ def _primary(scores: Mapping[str, Mapping[str, tuple[float, ...]]], metric: str)
 
 
 def _short(value: Any) -> Any:
-    """Floats with six digits: nobody wants to review the other eleven."""
+    """Floats with six significant digits, which is enough to review."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

@@ -1,6 +1,6 @@
 """Language models: which one to use, what a recording is, and the one gateway to litellm.
 
-This file is light on purpose; litellm takes seconds to import and is loaded only in the agent's worker process.
+This file imports little: litellm takes seconds to import and is loaded only in the agent's worker process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEFAULT_MODELS = {
 
 
 def choose(model: str | None) -> str:
-    """The model named, else the default of the first key there is.
+    """The model named, otherwise the default model of the first key that is set.
 
     Raises:
         UserError: no model named and no key found; says what was looked for and what works without a key.
@@ -87,7 +87,7 @@ def read_recording(path: Path) -> list[RecordedCall]:
 
 
 def append_to_recording(path: Path, call: Call, kept: int) -> None:
-    """Add a call to a recording that should hold `kept` calls; what a dead controller left beyond them is cut off."""
+    """Add a call to a recording that should hold `kept` calls; what a killed controller left after these is dropped."""
     lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
     row = {"prompt": call.prompt, "reply": call.reply, "usage": call.usage.model_dump()}
     whole = [line for line in lines if line][:kept]
@@ -97,8 +97,8 @@ def append_to_recording(path: Path, call: Call, kept: int) -> None:
 def difference(recorded: str, now: str) -> str:
     """Where two prompts differ first; empty when they do not, or only in numbers.
 
-    Timings and last digits are the machine's, and what differs in metrics is reported from the results. What stands
-    behind the recorded text in the prompt does not count: aider adds its own reminder there.
+    Timings and last digits depend on the machine, and differences in metrics are reported from the results. Text after
+    the recorded prompt does not count: aider adds its own reminder there.
     """
     if now.startswith(recorded):
         return ""
@@ -111,7 +111,7 @@ def difference(recorded: str, now: str) -> str:
 
 
 def _words(line: str) -> str:
-    """A line without its numbers: timings and last digits are the machine's, not the study's."""
+    """A line without its numbers, which depend on the machine."""
     return re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", line)
 
 
@@ -120,7 +120,7 @@ def _short(line: str | None) -> str:
 
 
 def check(model: str) -> None:
-    """Refuse a `replay:` model whose recording cannot be read, and a misspelt one of our own providers."""
+    """Raise UserError for a `replay:` model whose recording cannot be read, or a misspelt name of our own providers."""
     if model.startswith(REPLAY):
         read_recording(Path(model.removeprefix(REPLAY)))
     elif model.startswith(MANUAL) and model != MANUAL and not model.startswith("manual:"):

@@ -1,7 +1,7 @@
 """The one importer of litellm: our two providers, what a call cost, and what to do when a call fails.
 
-A refused key, an unknown model, an empty account or a prompt that is too long stop the study at once. Rate limits,
-server errors, time-outs and lost connections are tried again, after 1, 2, 4, … seconds, and stop it when they last.
+A refused key, an unknown model, an empty account or a prompt that is too long stop the study at once. After a rate
+limit, a server error, a time-out or a lost connection the call is repeated, after 1, 2, 4, … seconds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CallFailed(BaseException):
 
 
 def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) -> T:
-    """Make a call; try again what may pass.
+    """Make a call; repeat it after temporary errors.
 
     Raises:
         CallFailed: with one line that names the error.
@@ -106,7 +106,7 @@ class Route:
 
     @classmethod
     def to(cls, model: str, folder: Path, calls: int, tell: Callable[[str], None]) -> Route:
-        """The way to a model; where it is one of our own providers, litellm is made to know it."""
+        """How to reach a model; our own providers are registered with litellm."""
         provider: ReplayProvider | ManualProvider
         if model.startswith(REPLAY):
             provider = ReplayProvider(read_recording(Path(model.removeprefix(REPLAY))), calls, tell)
@@ -172,7 +172,7 @@ class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usabl
 
     name = MANUAL
     usage = Usage(calls=1)
-    """Of any call: nobody counts what a person pastes."""
+    """Of any call: tokens that a person pastes are not counted."""
 
     def __init__(self, folder: Path, calls: int, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -187,13 +187,13 @@ class ManualProvider(CustomLLM):  # type: ignore[misc]  # litellm ships no usabl
         reply = self._folder / f"{self._calls:04d}.reply.md"
         prompt.write_text(as_text(messages), encoding="utf-8")
         self._tell(
-            f"the whole prompt is in {prompt}: give it to a new chat and write the answer to {reply.name} beside it"
+            f"the whole prompt is in {prompt}: paste it into a new chat and save the answer next to it as {reply.name}"
         )
-        return _response(_settled(reply))
+        return _response(_wait_for(reply))
 
 
-def _settled(path: Path) -> str:
-    """The content of a file once it exists, is not empty and has stopped growing."""
+def _wait_for(path: Path) -> str:
+    """The content of a file, once it exists, is not empty and no longer grows."""
     before = ""
     while True:
         now = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

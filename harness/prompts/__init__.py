@@ -1,4 +1,4 @@
-"""What the agent is told. The words live in the `.j2` files beside this one; here is only what they are filled with.
+"""What the agent is told. The text is in the `.j2` files of this folder; this module fills them in.
 
 An undefined name in a template is an error, never an empty string.
 """
@@ -28,7 +28,7 @@ DONE = "ALL_COMPLETED"
 
 
 def says_done(reply: str) -> bool:
-    """Whether an agent says, on a line of its own, that it wants no further run; a mention in a sentence is none."""
+    """Whether an agent says, on a line of its own, that it wants no further run; not if a sentence mentions it."""
     return re.search(rf"^\W*{DONE}\W*$", reply, re.MULTILINE) is not None
 
 
@@ -69,7 +69,7 @@ def _news(history: History) -> dict[str, Any]:
 
 
 def unreached(comparisons: Sequence[Comparison]) -> list[str]:
-    """Datasets on which a run's primary metric is unchanged, unless all are: nobody needs to read their numbers."""
+    """Datasets on which a run's primary metric is unchanged, unless it is on all: their numbers are left out."""
     primary = [c for c in comparisons if c.primary]
     unchanged = [c.dataset for c in primary if c.unchanged]
     return unchanged if len(unchanged) < len(primary) else []

@@ -1,7 +1,4 @@
-"""Beginning a study, and taking one up again.
-
-Everything that can be refused is refused before the first file is written.
-"""
+"""Creating a study. Everything that can be refused is refused before the first file is written."""
 
 from __future__ import annotations
 
@@ -19,22 +16,22 @@ from harness.study.spec import StudySpec
 from harness.workspace import Lab, Workspace
 
 RESERVED = {"baselines", "environments", "lab.git", "readme.md"}
-"""Names in runs/ that are no study's."""
+"""Names in runs/ that a study may not have."""
 
 
 def create(project: ProjectPaths, spec: StudySpec, say: environment.Say) -> StudyPaths:
-    """Make a new study: branch, worktree, pinned template, journal with its first event.
+    """Create a study: branch, worktree, pinned template, journal with its first event.
 
     Args:
-        say: called with what is printed while the template's environment is built, where it has one of its own.
+        say: called with each line printed while the template's Python environment is built, if it has one.
     """
     paths = StudyPaths(project.runs / (spec.name or _new_name(project, spec)))
     if paths.root.exists():
-        raise UserError(f"there is a study named {paths.name!r} already")
+        raise UserError(f"a study named {paths.name!r} already exists")
     lab = Lab(project.lab)
     if lab.has(paths.name):
         raise UserError(
-            f"{project.lab} has a branch {paths.name!r} of a study whose folder is gone; take another --name"
+            f"{project.lab} still has a branch {paths.name!r}, of a study whose folder is gone; choose another --name"
         )
     origin = _origin(lab, project, spec)
     ready = environment.ready(spec.template, project.environments, say)
@@ -48,7 +45,7 @@ def create(project: ProjectPaths, spec: StudySpec, say: environment.Say) -> Stud
 
 
 def _fill(workspace: Workspace, paths: StudyPaths, spec: StudySpec, origin: Origin | None, held_out: str) -> None:
-    """The template with its baseline is the first commit; the code that a study goes on from is the second."""
+    """Make the template with its baseline the first commit, and the code to continue from, if any, the second."""
     chosen = spec.template
     chosen.lay_out(paths.root)
     shutil.copytree(spec.run_0, paths.run(0))
@@ -99,11 +96,11 @@ def _fill(workspace: Workspace, paths: StudyPaths, spec: StudySpec, origin: Orig
 
 @dataclass(frozen=True)
 class Origin:
-    """The run of another study that a study goes on from."""
+    """The run of another study that a study continues from."""
 
     commit: str
     ran: dict[str, str]
-    """Digest → what executed it, for all code that ran in that study."""
+    """Digest of code that ran in that study → what executed it."""
 
 
 def _origin(lab: Lab, project: ProjectPaths, spec: StudySpec) -> Origin | None:
@@ -115,13 +112,13 @@ def _origin(lab: Lab, project: ProjectPaths, spec: StudySpec) -> Origin | None:
     source = project.study(match[1])
     found = history(source)
     if found.begun.template != spec.template.name:
-        raise UserError(f"{source.name} is a study of {found.begun.template}, not of {spec.template.name}")
+        raise UserError(f"{source.name} is a study of {found.begun.template}; --from needs one of {spec.template.name}")
     ran = {digest: f"{what} of {source.name}" for digest, what in found.digests.items() if what != "the baseline"}
     return Origin(lab.resolve(source.name, match[2]), ran)
 
 
 def _new_name(project: ProjectPaths, spec: StudySpec) -> str:
-    """`20261122-1530-title`, with a number behind it if that is taken."""
+    """`20261122-1530-title`, followed by a number if that name is taken."""
     slug = re.sub(r"[^a-z0-9]+", "-", spec.idea.title.lower()).strip("-")[:32].strip("-") or spec.template.name
     base = f"{time.strftime('%Y%m%d-%H%M')}-{slug}"
     names = (base if n == 1 else f"{base}-{n}" for n in range(1, 10_000))
@@ -129,10 +126,10 @@ def _new_name(project: ProjectPaths, spec: StudySpec) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be a study's name; an empty one stands for a name to be made up."""
+    """Raise UserError if a study cannot have this name; an empty name stands for one that `create` chooses."""
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
     if name.lower() in RESERVED:
-        raise UserError(f"{name!r} in runs/ is where the harness keeps other things; take another --name")
+        raise UserError(f"the harness keeps other things in runs/{name}; choose another --name")
     if name == "HEAD" or name.endswith((".lock", ".git", ".")) or ".." in name:
-        raise UserError(f"git does not take {name!r} as the name of a branch")
+        raise UserError(f"git cannot have a branch named {name!r}; choose another --name")

@@ -1,10 +1,10 @@
 """One idea, start to finish. Read this file first.
 
-A study is a journal, a git branch and a folder. `work` takes it from wherever its journal stands to its end, one step
-at a time: the agent edits, the edit is checked, the experiment is launched, the result is judged and committed, and
-what came of it is the next prompt. What the next step is follows from the journal's events alone and is decided in one
-place (`planning/next_step.py`); here it is done, and an event is written when it is done. So a study that was killed
-anywhere is resumed by simply working on.
+A study is a journal, a git branch and a folder. `work` takes it from where its journal ends to the end of the study,
+one step at a time: the agent edits, the edit is checked, the experiment is launched, the result is judged and
+committed, and the next prompt reports it. The next step follows from the journal's events alone and is decided in one
+place (`planning/next_step.py`). This module does the steps and writes an event after each. So a study that was killed
+at any point is resumed by calling `work` again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ RESULTS = ("final_info.json", "verified.json")
 
 
 def work(study: Study) -> StudyStopped:
-    """Go on until there is nothing left to do, no budget, no answer from the model, or the user says stop."""
+    """Work until the study is done, the budget is spent, the model does not answer or the user stops it."""
     try:
         while not isinstance(step := study.next_step(), Stop):
             do(study, step)
@@ -72,7 +72,7 @@ def work(study: Study) -> StudyStopped:
 
 
 def do(study: Study, step: Step) -> None:
-    """Do one step; the event that it ends with is journalled."""
+    """Do one step, and write the event that it ends with to the journal."""
     match step:
         case Ask():
             ask(study, step)
@@ -91,7 +91,7 @@ def do(study: Study, step: Step) -> None:
 
 
 def ask(study: Study, step: Ask) -> None:
-    """Prompt the agent; keep its edit whole, or nothing of it."""
+    """Prompt the agent, and accept its whole edit or none of it."""
     history, workspace, base = study.history, study.workspace, step.base
     before = history.tree if base is None else workspace.with_code_of(base, history.tree)
     desk = workspace.desk(study.paths.desk)
@@ -118,7 +118,7 @@ def ask(study: Study, step: Ask) -> None:
 
 
 def prompt(study: Study, step: Ask) -> str:
-    """The instruction for the agent's next turn, with nothing in it that looks like one of our keys."""
+    """The instruction for the agent's next turn, without anything that looks like one of our keys."""
     history, manifest = study.history, study.template.manifest
     if step.purpose == "start":
         text = prompts.start(history, manifest, budget.left(history), study.agent.how_to_edit)
@@ -130,7 +130,7 @@ def prompt(study: Study, step: Ask) -> str:
 
 
 def take(study: Study, turn: int, purpose: Purpose, before: str, after: str, reply: Reply) -> TurnEnded:
-    """Take what an agent made of its desk into the study, unless any of it is not allowed."""
+    """Accept what the agent changed on its desk, unless any of it is not allowed."""
     workspace = study.workspace
     changes = workspace.changes(before, after, results=True)
     problems = (*reply.problems, *map(str, check_scope(changes, study.template, purpose)))
@@ -161,14 +161,14 @@ def take(study: Study, turn: int, purpose: Purpose, before: str, after: str, rep
 
 
 def find_replicate(study: Study, text: str) -> int | None:
-    """The run that the agent wants run once more to see its noise, if it asks for one that there is."""
+    """The run that the agent wants to repeat to see the noise, if it asks for one and it exists."""
     asked = re.search(r"^REPLICATE run_(\d{1,6})\s*$", text, re.MULTILINE)
     run = int(asked[1]) if asked else -1
     return run if run in {r.number for r in study.history.measured} else None
 
 
 def check(study: Study, turn: TurnEnded) -> None:
-    """Hold the edit against every check, cheapest first."""
+    """Check the edit, the cheapest check first."""
     study.doing(f"checking the edit of turn {turn.turn}")
     study.workspace.restore(turn.tree)
     digest = study.workspace.executed_digest()
@@ -177,7 +177,7 @@ def check(study: Study, turn: TurnEnded) -> None:
 
 
 def checks(study: Study, turn: TurnEnded) -> list[EditCheck]:
-    """The checks that an edit must pass; a replicate's code has run before, and may."""
+    """The checks that an edit must pass. A replicate may run code that ran before."""
     found: list[EditCheck] = [NoOpCheck(study.history.digests)] if turn.replicate_of is None else []
     found += [LintCheck(), HeldOutCheck(), study.type_check]
     if study.template.manifest.smoke is not None:
@@ -186,7 +186,7 @@ def checks(study: Study, turn: TurnEnded) -> list[EditCheck]:
 
 
 def record(study: Study, step: Record) -> None:
-    """Commit an edit with what came of it, the same way however often it is done, and judge a result."""
+    """Commit an edit with its result and judge the result. Doing it again gives the same commit."""
     history, workspace, ended = study.history, study.workspace, step.ended
     recorded = Recorded(turn=step.turn.turn, came_to=step.came_to, outcome=step.outcome, commit="")
     if ended is not None:
@@ -201,7 +201,7 @@ def record(study: Study, step: Record) -> None:
 
 
 def _judge(study: Study, recorded: Recorded, ended: AttemptEnded) -> Recorded:
-    """What is recorded of an attempt; a failed one's output is kept, out of the way of the next."""
+    """What is recorded of an attempt. The output of a failed attempt is moved out of the way of the next."""
     history, metrics = study.history, study.template.manifest.metrics
     more: dict[str, object] = {"run": ended.run, "attempt": ended.attempt}
     if ended.outcome == "ok":
@@ -216,7 +216,7 @@ def _judge(study: Study, recorded: Recorded, ended: AttemptEnded) -> Recorded:
 
 
 def draw_plots(study: Study) -> None:
-    """Draw what the runs saved."""
+    """Plot what the runs saved."""
     if not study.template.manifest.has_plots:
         study.happened(PlotsDrawn())
         return
@@ -231,14 +231,14 @@ def draw_plots(study: Study) -> None:
 
 
 def confirm(study: Study, run: int | None) -> int:
-    """Confirm a run of a study that is not being worked on, or end what was begun, and leave the study as it was.
+    """Confirm a run of a study that is not running, or finish a confirmation, and leave the study as it was.
 
     Returns:
         The run.
 
     Raises:
-        UserError: it cannot be confirmed, see `confirming.choose`.
-        TemplateFault: it could not be measured; it can be tried again.
+        UserError: the run cannot be confirmed, see `confirming.choose`.
+        TemplateFault: the run could not be measured; confirming can be tried again.
     """
     history = study.history
     try:

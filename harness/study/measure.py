@@ -1,7 +1,7 @@
-"""Measuring code: an attempt at a run, a replicate, a confirmation, the baseline on fresh seeds. All one thing.
+"""Measuring code: an attempt, a replicate, a confirmation and the baseline on fresh seeds are all the same step.
 
-A launch is identified by its folder, so doing the same step again takes up the launch that is under way, or collects
-what it left, and starts it anew only if it was lost.
+A launch is identified by its folder. So doing the same step again continues with the launch that is under way, or
+collects its result; a new launch is started only if that one was lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.study.study import Study
 
 
 def measure(study: Study, step: Measure) -> None:
-    """Launch what the step names, or take up the launch under way, and journal what came of it."""
+    """Launch what the step names, or continue with the launch under way, and write its result to the journal."""
     match step.of:
         case Attempt() as attempt:
             _measure_attempt(study, step, attempt)
@@ -104,7 +104,7 @@ def _refuse_incomplete(study: Study, result: LaunchResult) -> LaunchResult:
 
 
 def _refuse_tampered(study: Study, tree: str, result: LaunchResult) -> LaunchResult:
-    """The result, unless the experiment changed the code while it ran: then its metrics are worth nothing."""
+    """The result, or "tampered" if the experiment changed the code while it ran: then its metrics do not count."""
     touched = study.workspace.touched(tree)
     if not touched:
         return result

@@ -1,4 +1,4 @@
-"""Opening a study to work on it: new, or taken up again where its journal stands."""
+"""Opening a study to work on it, a new one or one to resume."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ from harness.workspace import Lab, Workspace
 def open_study(
     project: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, watcher: Watcher
 ) -> Iterator[Study]:
-    """A study ready to be worked on, new or taken up again; nobody else can open it meanwhile.
+    """A study that is ready to be worked on. No other process can open it at the same time.
 
     Raises:
-        UserError: another process works on it, or it is over.
+        UserError: another process works on it.
     """
     process.hide_own_memory()
     executor = make(options.executor, project.settings)
     with ExitStack() as stack:
         if not stack.enter_context(lock.held(paths.lock)):
-            raise UserError(f"{paths.name} is being worked on by process {lock.holder(paths.lock)}")
+            raise UserError(
+                f"process {lock.holder(paths.lock)} is working on {paths.name}; harness stop {paths.name} ends that"
+            )
         journal = stack.enter_context(Journal(paths.journal))
         state = History(journal.events)
         begun = state.begun
@@ -88,7 +90,7 @@ def open_study(
         home, here = begun.baseline_machine, study.launcher.machine
         if home is not None and here is not None and home != here:
             watcher.note(_elsewhere(home, here))
-        if len(journal.events) > 1:  # also after a kill, so that the time nobody worked on it is not counted
+        if len(journal.events) > 1:  # also after a kill, so that the time until now does not count
             resumed = StudyResumed()
             journal.append(resumed)
             study.history.add(resumed)
@@ -97,13 +99,13 @@ def open_study(
 
 def _elsewhere(baseline: Machine, here: Machine) -> str:
     return (
-        f"this is another kind of machine than the baseline's ({'; '.join(here.differences(baseline))}): the same code "
-        "may give other last digits here, so nothing that runs here is called unchanged or compared exactly"
+        f"this machine differs from the baseline's ({'; '.join(here.differences(baseline))}): equal code may give "
+        "slightly different values here, so no result of this machine is called unchanged or compared exactly"
     )
 
 
 def may_resume(paths: StudyPaths) -> History:
-    """The history of a study that can go on.
+    """The history of a study that can be resumed.
 
     Raises:
         UserError: it is over.

@@ -1,4 +1,4 @@
-"""What a study is to be, and how it is worked on."""
+"""What a study is, and the options with which it is executed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODEL_RETRIES = 4
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """How a study is worked on; none of it changes what a result means, so a resumed study may use others."""
+    """How a study is executed. None of it changes what a result means, so a resumed study may use other options."""
 
     executor: str = "local"
     sandboxed: bool = True
@@ -45,15 +45,15 @@ class StudySpec:
     strategy: str = "last"
     name: str = ""
     start: str = ""
-    """`study/run_k`, when the study goes on from another study's run."""
+    """`study/run_k`, if the study continues from another study's run."""
     control: str = ""
-    """The agent of the control that is to follow, if any."""
+    """The agent of the control that follows the study, if any."""
     control_of: str = ""
     """The study whose control it is."""
 
 
 def spec_of(paths: StudyPaths) -> StudySpec:
-    """What a study began with, for another one like it."""
+    """The specification of a study that exists, to create another one like it."""
     begun, pinned = history(paths).begun, Template(paths.pinned)
     return StudySpec(
         template=pinned,
@@ -71,7 +71,7 @@ def spec_of(paths: StudyPaths) -> StudySpec:
 
 
 def _baseline_of(begun: StudyStarted, pinned: Template) -> Baseline:
-    """The baseline that a study was compared with, which may have been refreshed since."""
+    """The baseline that a study is compared with; the stored one may have been refreshed since."""
     return Baseline(
         template=begun.template,
         fingerprint=baselines.fingerprint(pinned),

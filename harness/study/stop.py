@@ -28,7 +28,9 @@ def stop_controller(paths: StudyPaths, wait: float) -> bool:
     try:
         process.terminate(pid)
     except PermissionError as error:
-        raise UserError(f"{paths.name} is worked on by another user's process {pid}; only they can stop it") from error
+        raise UserError(
+            f"process {pid} of another user is working on {paths.name}; only that user can stop it"
+        ) from error
     deadline = time.monotonic() + wait
     while lock.holder(paths.lock) == pid:
         if time.monotonic() > deadline:

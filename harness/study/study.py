@@ -24,7 +24,7 @@ from harness.workspace import Workspace
 
 
 class Watcher(Protocol):
-    """Whoever looks on while a study is worked on."""
+    """Shows a study's progress while it runs."""
 
     def happened(self, event: AnyEvent, history: History) -> None: ...
 
@@ -35,7 +35,7 @@ class Watcher(Protocol):
 
 @dataclass
 class Study:
-    """What the steps of a study are done with. `happened` is the only way in which its state changes."""
+    """All that the steps of a study need. Its state changes only through `happened`."""
 
     paths: StudyPaths
     template: Template
@@ -53,27 +53,27 @@ class Study:
         self._pulse = Pulse(self.paths.heartbeat)
 
     def doing(self, what: str) -> None:
-        """Say what is being done now, for whoever asks from outside."""
+        """Say what is being done now, for other processes."""
         self._pulse.beat(what)
 
     def next_step(self) -> Step:
         return next_step(self.history, self.template.manifest, self.strategy)
 
     def happened(self, event: AnyEvent) -> None:
-        """Journal first, then everything else."""
+        """Write an event to the journal, then update everything that depends on it."""
         self.journal.append(event)
         self.history.add(event)
         self.watcher.happened(event, self.history)
 
     def model_called(self, call: Call) -> None:
-        """Told by the agent of every model call, as soon as it is answered."""
+        """Called by the agent after every model call, as soon as it is answered."""
         append_to_recording(self.paths.recording, call, self.history.calls)
         turn = len(self.history.turns) + 1
         number = self.history.calls + 1
         self.happened(ModelCalled(turn=turn, call=number, usage=call.usage, seconds=call.seconds, note=call.note))
 
     def ticker(self, what: str) -> Tick:
-        """Called while a job runs; tells whoever looks on, here or from outside."""
+        """A function to call while a job runs; it shows the progress here and to other processes."""
 
         def tick(seconds: float, line: str) -> None:
             self._pulse.beat(what, line)
@@ -83,6 +83,6 @@ class Study:
 
     @cached_property
     def type_check(self) -> TypeCheck:
-        """The type check, with the errors that the template has itself."""
+        """The type check, which accepts the errors that the template itself has."""
         python = self.launcher.environment.python
         return TypeCheck(python, accepted_errors(python, self.paths.pinned))

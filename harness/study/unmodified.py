@@ -1,4 +1,4 @@
-"""Runs of the unmodified template: to try it, to store its baseline, to have a baseline of this machine."""
+"""Runs of the unmodified template: to try it, to store its baseline, to measure a baseline on this machine."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ class Bench:
             yield Finished(Template(launcher.pinned), launched, out_dir, claims)
 
     def baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
-        """The baseline that runs on this machine can be compared with to the last digit, and the folder of its run.
+        """The baseline for runs on this machine, and the folder of its run. Equal code gives equal values.
 
-        That is the stored one where it comes from the same kind of machine. Else the template is run here, once: what
-        it gives is kept in the project's runs/baselines/ for later studies.
+        That is the stored baseline if it comes from the same kind of machine. Otherwise the template is run here,
+        once; the result is kept in the project's runs/baselines/ for later studies.
 
         Raises:
             Unsuccessful: the template was to be run here and gave no metrics.
@@ -117,7 +117,7 @@ class Bench:
         return found, baselines.folder(kept, template) / "run_0"
 
     def refuse_incomparable(self, template: Template, stored: Baseline) -> None:
-        """Raise UserError if the template's primary metric says nothing beside a baseline of another machine."""
+        """Raise UserError if the primary metric cannot be compared with a baseline of another machine."""
         primary, here = template.manifest.primary, self._machine(template)
         if template.manifest.metrics[primary].machine_bound and here is not None and stored.machine != here:
             raise UserError(
@@ -149,13 +149,13 @@ class Bench:
                     yield
                     return
             if not told:
-                self.say(f"process {lock.holder(path)} is measuring this baseline; waiting for it")
+                self.say(f"waiting for process {lock.holder(path)}, which is measuring this baseline")
                 told = True
             time.sleep(WAIT)
 
     @contextmanager
     def _laid_out(self, template: Template) -> Iterator[tuple[Launcher, Path, Path]]:
-        """A launcher, the template's code as a study has it, and a folder for whatever else comes up."""
+        """A launcher, the template's code as a study has it, and a folder for everything else."""
         with tempfile.TemporaryDirectory(prefix="harness-baseline-") as folder:
             scratch = Path(folder)
             code, pinned = scratch / "study", scratch / "template"
@@ -176,9 +176,9 @@ def _successful(launched: LaunchResult, template: Template) -> LaunchResult:
 
 def _why(template: Template, stored: Baseline, here: Machine) -> str:
     """Why the baseline is measured here, and how long that takes."""
-    difference = "unknown machine" if stored.machine is None else "; ".join(here.differences(stored.machine))
+    difference = "an unknown one" if stored.machine is None else "; ".join(here.differences(stored.machine))
     return (
         f"baseline: the stored one of {template.name} comes from another kind of machine ({difference}). Running the "
-        f"unmodified template here, once: it took {stored.seconds:.0f} s there. Later studies on this machine reuse "
-        "it; --baseline stored does without."
+        f"unmodified template here once (it took {stored.seconds:.0f} s there). Later studies on this machine reuse "
+        "the result; --baseline stored skips this."
     )

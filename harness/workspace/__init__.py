@@ -1,4 +1,4 @@
-"""The files of a study and their history in git. Touches `runs/lab.git`, worktrees and desks; nobody else calls git."""
+"""The files of a study and their history. Touches `runs/lab.git`, worktrees and desks; no other room calls git."""
 
 from harness.workspace.commands import apply_patch
 from harness.workspace.desk import Desk

@@ -1,7 +1,7 @@
-"""Calling git: in the name of the harness, with nobody's configuration. The only importer of git.
+"""Calling git, as the harness and without any user's configuration. The only importer of git.
 
-Git is told where the repository and the files are, so that nothing that lies among the files (a `.git`, a
-`.gitattributes`, a hook) can lead it elsewhere.
+Git is given the paths of the repository and of the files, so that nothing among the files (a `.git`, a
+`.gitattributes`, a hook) can redirect it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def git_in(folder: Path, **environment: str) -> git.Git:
 
 
 def readable(text: str) -> str:
-    """Text that can be printed and stored: bytes that were no UTF-8 become a question mark."""
+    """Text that can be printed and stored: bytes that were not UTF-8 become a question mark."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -58,7 +58,7 @@ def call(command: git.Git, *arguments: str) -> str:
     except git.GitCommandError as error:
         raise WorkspaceError(f"git {arguments[0]} failed: {str(error.stderr).strip() or error}") from error
     except git.GitCommandNotFound as error:
-        raise WorkspaceError("git is not installed, or not on the PATH") from error
+        raise WorkspaceError("git is not installed or not on the PATH") from error
 
 
 def write_tree(command: git.Git, root: Path) -> str:
@@ -73,7 +73,7 @@ def write_tree(command: git.Git, root: Path) -> str:
 
 
 def apply_patch(patch: str, folder: Path) -> None:
-    """Change the files in `folder` as an exact patch says, all of it or nothing.
+    """Apply an exact patch to the files in `folder`: all of it or nothing.
 
     Raises:
         WorkspaceError: it does not fit.

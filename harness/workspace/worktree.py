@@ -56,7 +56,7 @@ class Workspace:
         return cls(lab, root, template)
 
     def discard(self) -> None:
-        """Undo `create`: for a study that could not be begun."""
+        """Undo `create`, for a study that could not be started."""
         plumbing = git_in(self._lab.path.parent, GIT_DIR=str(self._lab.path))
         shutil.rmtree(self.root, ignore_errors=True)
         call(plumbing, "worktree", "prune")
@@ -87,7 +87,7 @@ class Workspace:
         self._repair_git_file()
 
     def _repair_git_file(self) -> None:
-        """The worktree's `.git` is for people who type git there; we never read it."""
+        """Write the worktree's `.git`, for people who type git there; we never read it."""
         file = self.root / ".git"
         wanted = f"gitdir: {self._place}\n"
         if file.is_symlink() or not file.is_file() or file.read_text(errors="replace") != wanted:
@@ -107,7 +107,7 @@ class Workspace:
     def touched(self, tree: str) -> str:
         """Names of the files that matter to a run and differ from `tree`, or an empty string.
 
-        What an editor or a file manager leaves behind while somebody looks at the study does not matter to a run.
+        Files that an editor or a file manager leaves in the study do not matter to a run.
         """
         from harness.template.manifest import executed
 
@@ -136,11 +136,11 @@ class Workspace:
         return self._lab.head(self.study)
 
     def unlock(self) -> None:
-        """Remove the lock that a git left that was killed; only for whoever holds the study's own lock."""
+        """Remove the lock of a git process that was killed. The caller must hold the study's own lock."""
         Path(call(self._git, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).unlink(missing_ok=True)
 
     def point_at(self, commit: str) -> None:
-        """Put the branch where the journal says it is; a commit that the journal does not know is made again."""
+        """Set the branch to the commit that the journal names; a commit that it does not know will be made again."""
         call(self._git, "update-ref", f"refs/heads/{self.study}", commit)
 
     def tag(self, name: str, commit: str) -> None:
@@ -149,7 +149,7 @@ class Workspace:
     def executed_digest(self) -> str:
         """Digest of the code that a run would execute now: the same for two worktrees that do the same.
 
-        Python files count by their syntax tree, so a comment or a blank line makes no new experiment.
+        Python files count by their syntax tree, so a comment or a blank line does not make a new experiment.
         """
         sha = hashlib.sha256()
         for path in self.executed_files():

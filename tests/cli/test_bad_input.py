@@ -216,7 +216,7 @@ def test_a_name_that_cannot_be_a_branch_or_a_folder_is_refused(project: Project,
 
 
 def test_a_name_that_is_taken_is_refused(worked: Project) -> None:
-    assert "there is a study named 'tuned' already" in refused(worked, *RUN, "--name", "tuned")
+    assert "a study named 'tuned' already exists" in refused(worked, *RUN, "--name", "tuned")
 
 
 def test_one_name_for_two_ideas_is_refused(project: Project) -> None:
@@ -408,7 +408,7 @@ def test_git_variables_of_the_caller_lead_nowhere_else(project: Project, tmp_pat
 def test_a_name_that_the_harness_uses_itself_is_refused(project: Project, name: str) -> None:
     said = project.harness("run", "tiny", "--agent", "tuner", "--name", name)
     assert said.code == 2
-    assert "where the harness keeps other things" in said.err
+    assert "the harness keeps other things in runs" in said.err
 
 
 def test_a_baseline_whose_run_is_gone_is_made_anew_and_not_taken_for_a_full_disk(project: Project) -> None:

@@ -230,7 +230,7 @@ def test_ctrl_c_during_a_run_ends_the_run_and_the_study_can_be_resumed(
         controller.interrupt()
         said = controller.wait()
 
-    assert busy.code == 2 and f"is being worked on by process {controller.pid}" in busy.err
+    assert busy.code == 2 and f"process {controller.pid} is working on s" in busy.err
     assert said.code == 130
     assert "harness resume s" in said.out and "Traceback" not in said.err
     assert study.ending.status == "interrupted"
