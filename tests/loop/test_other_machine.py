@@ -99,7 +99,7 @@ def test_with_the_stored_baseline_nothing_is_called_unchanged(
     monkeypatch.setenv(*next(iter(OTHER.items())))
     study = worked(kernels, "s", "--baseline", "stored")
     assert kept(kernels) == []
-    assert DIFFERENCE in study.said.out and "nothing that runs here is called unchanged" in study.said.out
+    assert DIFFERENCE in study.said.out and "no result of this machine is called unchanged" in study.said.out
     assert verdicts(study) == {"left": "promising, unconfirmed", "right": "inconclusive"}
     compared = kernels.harness("compare", "s").out
     assert f"run 1: measured on another kind of machine than the baseline ({DIFFERENCE})" in compared
