@@ -8,12 +8,18 @@ OTHER_KERNELS = ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYP
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 # An editable install by a plain path: the usual import hook costs every start of Python 12 ms.
 EDITABLE = --config-settings editable_mode=compat -e
-RECORDING = templates/tms_geometry/recordings/by_hand.jsonl
+# What `make demo` runs: TEMPLATE=minimal takes seconds. Each template's recording works on one of its ideas.
+TEMPLATE = tms_geometry
+IDEA_minimal = momentum
+IDEA_tms_geometry = bias_after_geometry
+IDEA = $(IDEA_$(TEMPLATE))
+RECORDING = templates/$(TEMPLATE)/recordings/by_hand.jsonl
 
 .PHONY: demo test test-kernels science format bench clean
 
 demo: .venv/installed
-	$(BIN)/harness run tms_geometry --idea bias_after_geometry --model replay:$(RECORDING) --max-runs 3 --control tuner
+	@test -n "$(IDEA)" || { echo "make demo takes TEMPLATE=minimal or TEMPLATE=tms_geometry"; exit 1; }
+	$(BIN)/harness run $(TEMPLATE) --idea $(IDEA) --model replay:$(RECORDING) --max-runs 3 --control tuner
 	@echo
 	$(BIN)/harness compare
 	@echo
@@ -22,7 +28,7 @@ demo: .venv/installed
 	echo "  $(BIN)/harness show $$study      the story, event by event"; \
 	echo "  $(BIN)/harness diff $$study      what the agent changed"; \
 	echo "  git -C runs/lab.git log --stat $$study    every edit, the failed ones included"; \
-	echo "  $(BIN)/harness run tms_geometry --agent tuner    the same template without a language model"
+	echo "  $(BIN)/harness run $(TEMPLATE) --agent tuner    the same template without a language model"
 
 test: .venv/installed
 	$(BIN)/ruff format --check .

@@ -143,7 +143,7 @@ def load(templates: Path, name: str) -> Template:
         return Template(Path(name).resolve())
     known = sorted(p.parent.name for p in templates.glob(f"*/{MANIFEST}"))
     if name not in known and (templates / name).is_dir() and name.isidentifier():
-        raise TemplateError(f"{templates / name} has no {MANIFEST}; README.md shows the smallest one")
+        raise TemplateError(f"{templates / name} has no {MANIFEST}; docs/templates.md shows the smallest one")
     if name not in known:
         raise UnknownName("template", name, known)
     return Template(templates / name)

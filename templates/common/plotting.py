@@ -73,8 +73,10 @@ def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], ncols: int = 4, side: str = "lower") -> None:
-    """A legend below the axes of a figure with constrained layout, or above them ("upper")."""
-    figure.legend(handles=handles, loc=f"outside {side} center", ncols=ncols, fontsize=14, frameon=False)
+    """A legend below the axes of a figure with constrained layout, or above them ("upper"), in columns that fit."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    fitting = max(1, int(72 * figure.get_figwidth() / (8 * longest + 50)))  # points; a letter has about 8
+    figure.legend(handles=handles, loc=f"outside {side} center", ncols=min(ncols, fitting), fontsize=14, frameon=False)
 
 
 def run_lines(labels: Sequence[str]) -> list[Line2D]:
