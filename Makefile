@@ -15,7 +15,7 @@ IDEA_tms_geometry = bias_after_geometry
 IDEA = $(IDEA_$(TEMPLATE))
 RECORDING = templates/$(TEMPLATE)/recordings/by_hand.jsonl
 
-.PHONY: demo test test-kernels science format bench clean
+.PHONY: demo test quick lint test-kernels science format bench clean
 
 demo: .venv/installed
 	@test -n "$(IDEA)" || { echo "make demo takes TEMPLATE=minimal or TEMPLATE=tms_geometry"; exit 1; }
@@ -30,11 +30,17 @@ demo: .venv/installed
 	echo "  git -C runs/lab.git log --stat $$study    every edit, the failed ones included"; \
 	echo "  $(BIN)/harness run $(TEMPLATE) --agent tuner    the same template without a language model"
 
-test: .venv/installed
+test: .venv/installed lint
+	$(BIN)/pytest -n 4 --dist worksteal --cov=harness
+
+# What to run while working: everything but whole studies and the science.
+quick: .venv/installed lint
+	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/test_layers.py tests/test_project.py
+
+lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 4 --dist worksteal
 
 science: .venv/installed
 	$(BIN)/harness baseline --again
