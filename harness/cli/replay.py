@@ -1,4 +1,4 @@
-"""harness replay: perform a recorded study again."""
+"""harness replay: repeat a recorded study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.cli.work import say, work
 
 @app.command()
 def replay(
-    study: Annotated[str, typer.Argument(help="Name of the study to perform again.")],
+    study: Annotated[str, typer.Argument(help="Name of the study to repeat.")],
     sandbox: Sandbox = True,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +33,7 @@ def replay(
     before = history(original)
     if before.status not in ("done", "failed"):
         raise UserError(
-            f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
+            f"{original.name} has not ended ({before.status}); finish it with: harness resume {original.name}"
         )
     spec = spec_of(original)
     model = f"{REPLAY}{original.recording}" if spec.model.model else None

@@ -20,7 +20,7 @@ app.add_typer(template_app, name="template")
 
 @template_app.command(name="check")
 def check_template(
-    template: Annotated[str | None, typer.Argument(help="Name of a template; without one, all of them.")] = None,
+    template: Annotated[str | None, typer.Argument(help="Name of a template. Default: all.")] = None,
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
     from harness.errors import HarnessError, TemplateError
@@ -36,7 +36,7 @@ def check_template(
                 raise
             print(f"{name}: {printable(str(error))}", file=sys.stderr)
     if wrong:
-        raise TemplateError(f"{len(wrong)} of {len(chosen)} templates are not in order: {', '.join(wrong)}")
+        raise TemplateError(f"{len(wrong)} of {len(chosen)} templates have problems: {', '.join(wrong)}")
 
 
 def _check_one(here: ProjectPaths, chosen: Template) -> None:
@@ -47,7 +47,7 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
     from harness.template import baseline as baselines
     from harness.template.ideas import read_idea
 
-    print(f"{chosen.name}: template.toml is sound")
+    print(f"{chosen.name}: template.toml is valid")
     ideas = [read_idea(chosen, name) for name in chosen.ideas()]
     print(f"{chosen.name}: {len(ideas)} ideas")
     findings = lint(chosen.folder)
@@ -60,11 +60,11 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
         with bench(here) as place:
             launched = place.smoke(chosen)
         memory = f"{launched.peak_memory / 2**20:.0f} MiB"
-        print(f"{chosen.name}: smoke run ended well after {launched.seconds:.1f} s, {memory}")
+        print(f"{chosen.name}: smoke run passed in {launched.seconds:.1f} s, {memory}")
     else:
-        print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")
+        print(f"{chosen.name}: template.toml has no [smoke], so the script was not run")
     if baselines.path(here.baselines, chosen).exists():
         baselines.load(here.baselines, chosen)
-        print(f"{chosen.name}: the baseline is fresh")
+        print(f"{chosen.name}: the baseline is up to date")
     else:
-        print(f"{chosen.name}: no baseline yet; make it with: harness baseline {chosen.name}")
+        print(f"{chosen.name}: no baseline yet; create it with: harness baseline {chosen.name}")

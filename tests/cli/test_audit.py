@@ -603,7 +603,7 @@ def test_events_beyond_the_bound_are_said_and_nothing_is_concluded_from_their_ab
     assert len(found(idea.root, "failed launch")) == 3
     page = tmp_path / "page.html"
     out = audited(idea.root, "--html", str(page)).out
-    assert all(f"  left out: {line}\n" in out and f"left out: {line}<" in page.read_text() for line in lines)
+    assert all(f"  skipped: {line}\n" in out and f"skipped: {line}<" in page.read_text() for line in lines)
 
 
 def test_bounds_on_the_search_for_claims_are_said_and_are_no_claims(idea: Idea) -> None:
@@ -716,7 +716,7 @@ def test_a_folder_with_nothing_to_audit_is_one_line_that_says_what_is_expected(
         (["--goal", "zorp=min"], "no run here has a metric 'zorp'"),
         (["--goal", "loss=down"], "is not of the form METRIC=min or METRIC=max"),
         (["--goal", "min"], "is not of the form METRIC=min or METRIC=max"),
-        (["--html", "."], "the page cannot be written"),
+        (["--html", "."], "cannot write the report"),
     ],
 )
 def test_wrong_options_are_one_line(idea: Idea, options: list[str], why: str) -> None:

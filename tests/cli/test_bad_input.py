@@ -90,8 +90,8 @@ def test_a_script_that_is_no_python_is_told_and_the_other_templates_are_checked(
     assert "harness: broken: experiment.py" in alone.err and len(alone.err.splitlines()) == 1
     said = project.harness("template", "check")
     assert said.code == 2
-    assert "1 of 2 templates are not in order: broken" in said.err
-    assert "tiny: the baseline is fresh" in said.out
+    assert "1 of 2 templates have problems: broken" in said.err
+    assert "tiny: the baseline is up to date" in said.out
 
 
 def test_a_missing_baseline_names_the_command(project: Project) -> None:
@@ -128,13 +128,13 @@ def test_a_broken_baseline_is_refused(project: Project) -> None:
 def test_a_baseline_that_is_there_is_not_made_again(project: Project) -> None:
     stored = project.root / "baselines" / "tiny" / "baseline.json"
     before = stored.read_bytes()
-    assert "tiny: fresh" in project.harness("baseline", "tiny").out
+    assert "tiny: up to date" in project.harness("baseline", "tiny").out
     assert stored.read_bytes() == before
 
 
 def test_only_one_thing_is_done_with_a_baseline_at_a_time(project: Project) -> None:
-    assert "take one of" in refused(project, "baseline", "tiny", "--check", "--refresh")
-    assert "which template? There are: tiny" in refused(project, "baseline", "--refresh")
+    assert "use only one of" in refused(project, "baseline", "tiny", "--check", "--refresh")
+    assert "name a template: tiny" in refused(project, "baseline", "--refresh")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_empty_idea_is_refused(project: Project) -> None:
 
 
 def test_an_agent_with_a_model_needs_an_idea(project: Project) -> None:
-    assert "which idea?" in refused(project, "run", "tiny", "--model", "manual")
+    assert "no idea given" in refused(project, "run", "tiny", "--model", "manual")
 
 
 @pytest.mark.parametrize("text", ["!touch sprung", "/run touch sprung", "/add ../outside"])

@@ -89,5 +89,5 @@ def test_files_too_large_for_git_are_named_and_not_kept(project: Project) -> Non
     script.write_text(script.read_text().replace(saves, large + saves))
     said = project.harness("baseline", "tiny", "--refresh")
     assert said.code == 0, said.err
-    assert "not kept, being large: big.bin" in said.out
+    assert "too large to keep: big.bin" in said.out
     assert not (project.root / "baselines" / "tiny" / "run_0" / "big.bin").exists()

@@ -102,7 +102,7 @@ def test_with_the_stored_baseline_nothing_is_called_unchanged(
     assert DIFFERENCE in study.said.out and "nothing that runs here is called unchanged" in study.said.out
     assert verdicts(study) == {"left": "promising, unconfirmed", "right": "inconclusive"}
     compared = kernels.harness("compare", "s").out
-    assert f"run 1: measured on another kind of machine than the baseline ({DIFFERENCE})" in compared
+    assert f"run 1: measured on a different kind of machine than the baseline ({DIFFERENCE})" in compared
     assert f"({DIFFERENCE})" in kernels.harness("show", "s").out
 
 
@@ -124,7 +124,7 @@ def test_a_study_that_is_confirmed_elsewhere_says_so(kernels: Project, monkeypat
     assert said.code == 0, said.err
     assert DIFFERENCE in said.out
     compared = kernels.harness("compare", "s").out
-    assert "run 1 on fresh seeds: measured on another kind of machine" in compared
+    assert "run 1 on fresh seeds: measured on a different kind of machine" in compared
     assert "run 1: measured" not in compared and "run 1," not in compared
     assert verdicts(study)["right"] == "unchanged", "that was measured at home"
 

@@ -61,8 +61,8 @@ def test_a_difference_is_told_and_is_no_success(project: Project) -> None:
     said = project.harness("replay", "s")
 
     assert said.code == 1
-    assert "difference: turn 1 led to other code" in said.out
-    assert "difference: run 1 executed other code" in said.out
+    assert "difference: turn 1 led to different code" in said.out
+    assert "difference: run 1 executed different code" in said.out
 
 
 @pytest.mark.parametrize(("lost", "status"), [(1, "running"), (4, "running")])
@@ -74,5 +74,5 @@ def test_a_study_that_is_not_over_is_not_performed_again(project: Project, lost:
     said = project.harness("replay", "s")
 
     assert (said.code, said.out) == (2, "")
-    assert said.err == f"harness: s is not over ({status}); finish it with: harness resume s\n"
+    assert said.err == f"harness: s has not ended ({status}); finish it with: harness resume s\n"
     assert entries(project.root) == before
