@@ -1,4 +1,4 @@
-"""Finds the part that goes by a name: built in, else `package.module:Class`, else an installed entry point."""
+"""Find a plug-in by name: a built-in, `package.module:Class`, or an installed entry point."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ METHODS = {
     "executor": ("submit", "find", "expected_machine", "Settings"),
     "strategy": ("base",),
 }
-"""What a plug-in must have."""
+"""Kind of plug-in → the attributes that it must have."""
 
 
 def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
     """The class for `name`.
 
     Args:
-        what: the seam: "agent", "executor", "strategy"; entry points are looked up in the group `harness.<what>`.
+        what: "agent", "executor" or "strategy"; entry points are looked up in the group `harness.<what>`.
 
     Raises:
-        UnknownName: nothing answers to the name; lists what does.
+        UnknownName: nothing has this name; the message lists the known names.
     """
     if name in built_in:
         return _load(what, built_in[name])
@@ -39,9 +39,9 @@ def _load(what: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except Exception as error:  # a plug-in may fail in any way while it is imported
+    except Exception as error:  # importing a plug-in may raise anything
         raise UserError(f"cannot load the {what} {place}: {type(error).__name__}: {error}") from error
     lacking = [name for name in METHODS[what] if not callable(getattr(found, name, None))]
     if lacking:
-        raise UserError(f"{place} is no {what}: it has no method {lacking[0]}")
+        raise UserError(f"{place} is not a valid {what}: it has no method {lacking[0]}")
     return found

@@ -45,11 +45,11 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
     ("old", "new", "said"),
     [
         ("[run]", "[run]\ntypo = 1", "run.typo: unknown key"),
-        ("primary = true", "", "exactly one metric must say primary = true"),
-        ('goal = "max"', 'goal = "max"\nprimary = true', "exactly one metric must say primary = true"),
+        ("primary = true", "", "exactly one metric must have primary = true"),
+        ('goal = "max"', 'goal = "max"\nprimary = true', "exactly one metric must have primary = true"),
         ('editable = ["experiment.py"', 'editable = ["gone.py", "experiment.py"', "gone.py, which does not exist"),
-        ('editable = ["experiment.py"', 'editable = ["../x.py", "experiment.py"', "leaves the template's folder"),
-        ('name = "tiny"', 'name = "other"', "name is 'other', the folder 'tiny'"),
+        ('editable = ["experiment.py"', 'editable = ["../x.py", "experiment.py"', "is outside the template's folder"),
+        ('name = "tiny"', 'name = "other"', "name is 'other', but the folder is 'tiny'"),
         ('timeout = "20s"', 'timeout = "20 parsecs"', "run.timeout"),
         ('memory = "512MiB"', 'memory = "lots"', "run.memory"),
         ('type = "float"', 'type = "categorical"', "needs choices"),
@@ -59,7 +59,7 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
         ('timeout = "20s"', "timeout = 20", "run.timeout: must be text in quotes"),
         ("[run]", "[run]\nconfirm_seeds = 1", "one seed shows no spread"),
         ('protected = ["evaluate.py"', 'protected = ["experiment.py", "evaluate.py"', "both editable and protected"),
-        ('protected = ["evaluate.py", ', "protected = [", "evaluate.py is not among the protected files"),
+        ('protected = ["evaluate.py", ', "protected = [", "evaluate.py would never run; add it to the protected files"),
     ],
 )
 def test_a_bad_manifest_is_told_with_file_and_key(project: Project, old: str, new: str, said: str) -> None:
@@ -415,4 +415,4 @@ def test_a_baseline_whose_run_is_gone_is_made_anew_and_not_taken_for_a_full_disk
     shutil.rmtree(project.root / "baselines" / "tiny" / "run_0")
     said = project.harness("run", "tiny", "--agent", "tuner")
     assert said.code == 2
-    assert "lacks its run_0; make it anew with: harness baseline tiny --refresh" in said.err
+    assert "has no run_0; replace it with: harness baseline tiny --refresh" in said.err

@@ -137,7 +137,7 @@ def test_a_prepare_that_fails_says_so_with_its_last_words_and_is_tried_again(
     ("run", "complaint"),
     [
         ('python = "requirements.txt"', "requirements.txt, which must be one of the protected files"),
-        ('prepare = ["python", "prepare.py"]', "prepare needs python = a requirements file"),
+        ('prepare = ["python", "prepare.py"]', "prepare runs in a built environment"),
     ],
 )
 def test_half_a_specification_is_refused(project: Project, run: str, complaint: str) -> None:

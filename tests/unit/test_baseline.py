@@ -95,7 +95,7 @@ def test_plots_notes_ideas_and_limits_do_not_make_it_stale(stored: Path, toy: Pa
 
 
 def test_a_missing_baseline_names_the_command_that_makes_it(template: Template, tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match=r"toy has no baseline .* make it with: harness baseline toy"):
+    with pytest.raises(BaselineError, match=r"toy has no baseline .* create it with: harness baseline toy"):
         baseline.load(tmp_path / "baselines", template)
 
 

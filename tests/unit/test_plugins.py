@@ -32,15 +32,15 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @pytest.mark.parametrize(
     "place", ["no.such.module:X", "collections:NoSuchClass", ":X", "collections:", "..x:Y", "a b:c"]
 )
-def test_a_place_where_nothing_is_is_refused(place: str) -> None:
+def test_a_place_that_does_not_exist_is_refused(place: str) -> None:
     with pytest.raises(UserError) as refused:
         plugins.find("agent", place, {})
     assert place in str(refused.value)
 
 
 @pytest.mark.parametrize(("what", "place"), [("agent", "collections:OrderedDict"), ("executor", "json:dumps")])
-def test_a_class_without_the_methods_of_the_seam_is_refused(what: str, place: str) -> None:
-    with pytest.raises(UserError, match=f"{place} is no {what}"):
+def test_a_class_without_the_methods_of_a_plug_in_is_refused(what: str, place: str) -> None:
+    with pytest.raises(UserError, match=f"{place} is not a valid {what}"):
         plugins.find(what, place, {})
 
 
