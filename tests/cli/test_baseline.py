@@ -72,7 +72,7 @@ def test_an_evaluator_that_spells_the_dataset_otherwise_gives_no_baseline(projec
     evaluator.write_text(evaluator.read_text().replace('"numbers"', '"Numbers"'))
     said = project.harness("baseline", "tiny", "--refresh")
     assert said.code == 2
-    assert "evaluate.py does not measure the dataset 'numbers' (it does: Numbers)" in said.err
+    assert "evaluate.py does not measure the dataset 'numbers' (it measures: Numbers)" in said.err
 
 
 def test_json_is_all_that_is_printed_when_a_baseline_is_made(project: Project) -> None:

@@ -76,7 +76,7 @@ def test_a_link_in_place_of_a_result_leads_the_evaluator_nowhere(project: Projec
     study = attacked(project, swap(SAVE, SAVE + link.replace("TARGET", repr(target))))
 
     assert set(study.findings) == {"smoke"} and study.launches == [], "the tiny run is evaluated too"
-    assert "evaluate.py refuses what the run saved" in study.prompt(2)
+    assert "evaluate.py rejects what the run saved" in study.prompt(2)
     assert study.verdicts == {}
 
 
@@ -124,7 +124,7 @@ def test_code_that_reaches_for_held_out_data_is_not_launched_and_told_apart(guar
     study = attacked(guarded, swap("SCALE = 1.0", f"SCALE = 1.0\n{reach}"))
 
     assert set(study.findings) == {"held-out"} and study.launches == []
-    assert "is for the evaluator alone" in study.prompt(2)
+    assert "is for the evaluator only" in study.prompt(2)
     assert "held-out" in guarded.harness("show", "s").out
 
 

@@ -185,7 +185,7 @@ def test_a_template_that_cannot_measure_a_confirmation_leaves_the_study_as_it_wa
     evaluator.write_text(before + "# changed")
 
     said = project.harness("confirm", "s")
-    assert said.code != 0 and "is not as it was when the study began" in said.err, said
+    assert said.code != 0 and "has changed since the study began" in said.err, said
     assert (study.ending.status, study.verdicts) == ("done", {1: UNCONFIRMED})
     evaluator.write_text(before)
     assert project.harness("confirm", "s", "1").code == 0

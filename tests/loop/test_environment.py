@@ -110,7 +110,7 @@ def test_held_out_data_that_changed_since_a_study_began_stops_it(project: Projec
     project.recording(["I think first.", scale(2.0)])
     ending = project.resume().ending
     assert ending.status == "failed"
-    assert "held_out is not as it was when the study began" in ending.reason
+    assert "held_out has changed since the study began" in ending.reason
 
 
 def test_a_requirement_that_cannot_be_had_stops_before_there_is_a_study(

@@ -72,7 +72,7 @@ def test_a_metric_that_is_no_finite_number_is_a_failed_attempt_that_is_fed_back(
     broken = swap('(out_dir / "final_info.json")', f'if not smoke:\n        {late}\n    (out_dir / "final_info.json")')
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", f"{told} is no finite number")
+    assert_fed_back_and_mended(study, "no-metrics", f"{told} is not a finite number")
     assert "'loss'" in study.prompt(2)
 
 
@@ -87,7 +87,7 @@ def test_what_the_evaluator_refuses_is_a_failed_attempt_that_is_fed_back(project
     broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else ['x'])")
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "evaluate.py refuses what the run saved")
+    assert_fed_back_and_mended(study, "no-metrics", "evaluate.py rejects what the run saved")
 
 
 @pytest.mark.parametrize("how", ["sys.exit(UNACCEPTABLE)", "raise"])
@@ -221,6 +221,6 @@ def test_an_evaluator_that_was_changed_where_it_is_pinned_is_never_run(project: 
     study = project.run(failing_first(code), "--max-runs", "1", "--no-sandbox")
 
     assert study.said.code == 1 and study.ending.status == "failed"
-    assert "is not as it was when the study began; its evaluate.py was not run" in study.ending.reason
+    assert "has changed since the study began, so evaluate.py was not run" in study.ending.reason
     assert study.verdicts == {} and study.tags == []
     assert not any("gotcha" in path.read_text() for path in study.paths.private.glob("jobs/*/evaluation/log.txt"))

@@ -123,7 +123,7 @@ def test_a_value_that_is_no_finite_number_is_named_with_dataset_and_position(
     message = str(refused.value)
     assert "'loss'" in message
     assert "'toy'" in message
-    assert f"value 1: {shown} is no finite number" in message
+    assert f"value 1: {shown} is not a finite number" in message
 
 
 def test_a_nan_mean_without_values_per_seed_is_refused_too(tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ def test_a_verified_value_replaces_the_reported_one() -> None:
 @pytest.mark.parametrize(
     ("verified", "said"),
     [
-        ({"Toy": {"loss": (2.0,)}}, r"does not measure the dataset 'toy' \(it does: Toy\)"),
+        ({"Toy": {"loss": (2.0,)}}, r"does not measure the dataset 'toy' \(it measures: Toy\)"),
         (
             {"toy": {"loss": (2.0,)}, "Toy": {"loss": (2.0,)}},
-            r"measures 'Toy', which is not reported \(there is: toy\)",
+            r"measures 'Toy', which is not reported \(reported: toy\)",
         ),
         ({"toy": {"Loss": (2.0,)}}, r"does not give 'loss' on 'toy' \(it gives: Loss\)"),
     ],
