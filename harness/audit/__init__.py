@@ -56,7 +56,7 @@ def totals(ideas: Sequence[IdeaReport]) -> tuple[Share, ...]:
     judged = [j.word for run in measured for j in run.judgements if j.word in WORDS]
     shares = (
         _share("runs", "executed code that had already run", sum(r.same_code_as is not None for r in measured), kept),
-        _share("runs", "changed only files that are not in the snapshot", _count(findings, "unsnapshotted"), kept),
+        _share("runs", "changed only files outside the snapshot", _count(findings, "unsnapshotted"), kept),
         _share("results", "were never seen by the agent", seen.count(False), len(seen)),
         _share("launches", "failed", failed, failed + launched),
         _share("claimed standard errors", "are wrong", *_wrong(errors)),

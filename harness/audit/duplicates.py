@@ -102,7 +102,7 @@ def said_of_code(same: Sequence[Replicates], code: Code, primary: str | None) ->
         )
         yield Item(kind="replicate", run=group.runs[-1], message=text)
     for run, (earlier, files) in code.unsnapshotted.items():
-        text = f"run {run} differs from run {earlier} only in files that are not in the snapshot: {listing(files, 5)}"
+        text = f"run {run} differs from run {earlier} only in files outside the snapshot: {listing(files, 5)}"
         yield Item(kind="unsnapshotted", run=run, message=text)
 
 

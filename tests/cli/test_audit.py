@@ -180,11 +180,11 @@ def test_a_run_that_changed_only_another_file_is_no_replicate_and_the_file_is_na
     changed = EDIT.format(file="discriminator.py") + EDIT.format(file="notes.txt")
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), changed, idea.told(2), idea.told(3))
     assert found(idea.root, "unsnapshotted") == [
-        "run 2 differs from run 1 only in files that are not in the snapshot: discriminator.py"
+        "run 2 differs from run 1 only in files outside the snapshot: discriminator.py"
     ]
     (only,) = parsed(idea.root)["ideas"]
     assert [group["runs"] for group in only["replicates"]] == [[2, 3]]
-    assert share(idea.root, "changed only files that are not in the snapshot") == (1, 3)
+    assert share(idea.root, "changed only files outside the snapshot") == (1, 3)
 
 
 def test_the_files_that_were_edited_are_counted_where_they_are_many(idea: Idea) -> None:
@@ -662,7 +662,7 @@ def test_names_of_edited_files_are_tamed(idea: Idea) -> None:
     evil = EDIT.format(file=f"{EVIL[:-1]}\u202e.py")
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), evil, idea.told(2))
     assert found(idea.root, "unsnapshotted") == [
-        "run 2 differs from run 1 only in files that are not in the snapshot: ?]0;owned??[2J<script>alert(1)</script>?31m?.py"
+        "run 2 differs from run 1 only in files outside the snapshot: ?]0;owned??[2J<script>alert(1)</script>?31m?.py"
     ]
 
 

@@ -337,7 +337,7 @@ def test_a_journal_whose_events_do_not_follow_from_each_other_is_named(copied: P
     ended = next(line for line in others if '"attempt_ended"' in line)
     journal.write_text(first + ended)
     for command in (("show", "tuned"), ("resume", "tuned"), ("status",)):
-        assert f"{journal}: its events do not follow from each other" in refused(copied, *command)
+        assert f"{journal}: its events are inconsistent" in refused(copied, *command)
 
 
 def test_json_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("run", "complaint"),
-    [("1", "measured on fresh seeds already"), ("7", "runs that have: 1"), ("", "no run looks better and was not")],
+    [("1", "already re-run on fresh seeds"), ("7", "runs with a result: 1"), ("", "there is no promising run")],
 )
 def test_what_cannot_be_confirmed_is_refused_in_one_line(project: Project, run: str, complaint: str) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1")
@@ -148,7 +148,7 @@ def with_killed_confirmation(project: Project) -> Study:
 
 def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_seeds(project: Project) -> None:
     study = with_killed_confirmation(project)
-    assert "half way" in project.harness("confirm", "s", "2").err
+    assert "the confirmation of run 1 is not finished" in project.harness("confirm", "s", "2").err
 
     said = project.harness("confirm", "s")
     assert said.code == 0, said.err
