@@ -256,7 +256,7 @@ def test_several_chats_are_read_and_each_line_is_told_with_its_file(idea: Idea) 
     assert lines[item["line"] - 1] == "#### Run timed out after 9 seconds"
 
 
-def test_where_a_chat_could_not_be_read_nobody_knows_what_the_agent_was_told(idea: Idea) -> None:
+def test_if_a_chat_could_not_be_read_it_is_unknown_what_the_agent_saw(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0]})
     for run in (1, 2):
         idea.run(run, {"loss": [0.9]}, "x = 1\n")
@@ -430,7 +430,7 @@ def test_the_primary_metric_is_a_sensible_one(idea: Idea, metrics: list[str], pr
     assert only["chosen"].startswith("the only metric" if len(metrics) == 1 else "chosen by name")
 
 
-def test_notes_are_held_against_numbers_and_verdicts(idea: Idea) -> None:
+def test_notes_are_checked_against_numbers_and_verdicts(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0, 1.02, 0.98]})
     idea.run(1, {"loss": [0.9, 1.1, 1.0]})
     idea.file("notes.txt", "# Title: 0.1234\n## Run 1: x\nThe loss improved to 1.00.\nThe loss was 0.77.\n")
@@ -511,7 +511,7 @@ def test_a_result_that_cannot_be_used_is_one_line(idea: Idea, content: str | byt
     assert found(idea.root, "no result") == ["run 1 has no readable result"]
 
 
-def test_odd_shapes_beside_good_numbers_cost_only_themselves(idea: Idea) -> None:
+def test_odd_shapes_next_to_good_numbers_are_skipped_alone(idea: Idea) -> None:
     entry = {
         "means": {"loss": 1.0, "curve": [1, 2], "name": "x", "nan": float("nan")},
         "stderrs": [1],

@@ -125,7 +125,7 @@ def test_a_broken_baseline_is_refused(project: Project) -> None:
     assert "baseline.json" in refused(project, *RUN)
 
 
-def test_a_baseline_that_is_there_is_not_made_again(project: Project) -> None:
+def test_an_existing_baseline_is_not_run_again(project: Project) -> None:
     stored = project.root / "baselines" / "tiny" / "baseline.json"
     before = stored.read_bytes()
     assert "tiny: up to date" in project.harness("baseline", "tiny").out
@@ -411,7 +411,7 @@ def test_a_name_that_the_harness_uses_itself_is_refused(project: Project, name: 
     assert "where the harness keeps other things" in said.err
 
 
-def test_a_baseline_whose_run_is_gone_is_made_anew_and_not_taken_for_a_full_disk(project: Project) -> None:
+def test_a_baseline_without_its_run_must_be_replaced_and_does_not_look_like_a_full_disk(project: Project) -> None:
     shutil.rmtree(project.root / "baselines" / "tiny" / "run_0")
     said = project.harness("run", "tiny", "--agent", "tuner")
     assert said.code == 2

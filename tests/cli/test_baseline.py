@@ -1,4 +1,4 @@
-"""A baseline can be had again, and is held against what is known about a correct build."""
+"""A baseline can be reproduced, and is checked against the known results of a correct build."""
 
 from __future__ import annotations
 

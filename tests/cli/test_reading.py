@@ -109,7 +109,7 @@ def test_diff_prints_what_git_would(worked: Project) -> None:
     assert read(worked, "diff", "tuned", "template", "2") == read(worked, "diff", "tuned", "2")
 
 
-def test_compare_gives_every_run_beside_the_baseline(worked: Project) -> None:
+def test_compare_shows_every_run_next_to_the_baseline(worked: Project) -> None:
     (study,) = parsed(worked, "compare", "tuned")
     assert [run["run"] for run in study["runs"]] == [1, 2]
     for run in study["runs"]:

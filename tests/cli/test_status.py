@@ -53,7 +53,7 @@ def test_a_corrupt_journal_spoils_no_json(mixed: Project) -> None:
     assert [row["study"] for row in json.loads(said.out)] == ["tuned"]
 
 
-def test_with_only_a_corrupt_journal_nobody_is_told_that_there_is_no_study(mixed: Project) -> None:
+def test_with_only_a_corrupt_journal_status_does_not_say_that_there_is_no_study(mixed: Project) -> None:
     for name in ("tuned", "zbroken"):
         shutil.rmtree(mixed.root / "runs" / name)
     assert "line 3" in refused(mixed, "status")

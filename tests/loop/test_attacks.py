@@ -170,7 +170,7 @@ def without_evaluator(project: Project) -> None:
 
 @pytest.mark.parametrize("damage", ["no then", "torn", "other version"])
 def test_a_job_file_that_was_changed_gives_no_unverified_result(project: Project, damage: str) -> None:
-    """The run ended while nobody watched; what it claims about itself is not taken for what an evaluator found."""
+    """The run ended without a controller; what it claims about itself does not count as an evaluation."""
     replies = [in_real_runs("time.sleep(1)") + scale(2.0), notes()]
     with project.process(*project.order(replies, "--max-runs", "1", "--confirm", "0")) as controller:
         study = project.study()

@@ -1,4 +1,4 @@
-"""A template that needs packages of its own gets them, and what it prepared, in every run; nobody else sees them."""
+"""A template's own packages and prepared files are available in each of its runs, and only there."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def kept(project: Project) -> list[Path]:
     return sorted((project.root / "runs" / "baselines").glob("*/kernels/baseline.json"))
 
 
-def test_on_the_machine_of_the_stored_baseline_nothing_is_measured_anew(kernels: Project) -> None:
+def test_on_the_machine_of_the_stored_baseline_nothing_is_measured_again(kernels: Project) -> None:
     study = worked(kernels, "s")
     assert "baseline" not in study.said.err
     assert kept(kernels) == []

@@ -37,7 +37,7 @@ def test_a_study_whose_template_includes_shared_modules_is_performed_again(proje
     assert project.study("s-replay").outcomes == [(1, 1, "ok")]
 
 
-def test_a_study_is_performed_against_its_own_baseline_after_the_templates_was_made_anew(project: Project) -> None:
+def test_a_study_is_replayed_with_its_own_baseline_after_the_templates_was_refreshed(project: Project) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1")
     project.change_template("data.py", "TARGET = 3.0", "TARGET = 4.0")
     said = project.harness("replay", "s")

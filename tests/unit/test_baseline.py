@@ -63,7 +63,7 @@ def test_storing_again_leaves_nothing_of_the_old_run(stored: Path, template: Tem
 
 @pytest.mark.parametrize("name", ["experiment.py", "evaluate.py", "data.py"])
 def test_a_changed_file_makes_it_stale_and_is_named_with_the_command(stored: Path, toy: Path, name: str) -> None:
-    (toy / name).write_text((toy / name).read_text() + "# one byte more counts: nobody re-reads what it means\n")
+    (toy / name).write_text((toy / name).read_text() + "# one more byte counts, whatever it means\n")
     message = refusal(stored, toy)
     assert f"the baseline of toy is stale: {name} has changed" in message
     assert REFRESH in message

@@ -114,7 +114,7 @@ def test_settings_counts_and_dates_are_no_results(text: str) -> None:
     assert said(text) == []
 
 
-def test_a_number_must_be_one_of_the_metric_it_is_printed_beside() -> None:
+def test_a_number_must_be_a_value_of_the_metric_that_it_is_printed_next_to() -> None:
     assert said("accuracy: 0.91") == []
     assert said("val_loss: 0.91") == ["1: 0.91 is not a recorded value of val_loss"]
 

@@ -1,4 +1,4 @@
-"""A part is found by its built-in name, by package.module:Class, or as an entry point; anything else is one line."""
+"""A plug-in is found by built-in name, package.module:Class or entry point; anything else gives a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two performances of a study are compared edit by edit and metric by metric."""
+"""A study and its replay are compared edit by edit and metric by metric."""
 
 from __future__ import annotations
 
