@@ -94,7 +94,7 @@ def _spreads(runs: Sequence[Source], wanted: Wanted) -> Iterator[Spread]:
             )
 
 
-def said_of_code(same: Sequence[Replicates], code: Code, primary: str | None) -> Iterator[Item]:
+def describe_code(same: Sequence[Replicates], code: Code, primary: str | None) -> Iterator[Item]:
     for group in same:
         doubt = "" if group.certain else " (it is not known whether other files changed)"
         text = (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.audit import standard_errors, transcript
-from harness.audit.duplicates import Code, code_of, replicates, said_of_code
+from harness.audit.duplicates import Code, code_of, describe_code, replicates
 from harness.audit.metric_names import Wanted
 from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, Text
 from harness.audit.verdicts import judgements_of, primary_of
@@ -19,8 +19,8 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
 def judge(material: Material, wanted: Wanted) -> IdeaReport:
     """The report on one idea."""
-    chat = transcript.told(material.chats, material.chats_whole) if material.chats else None
-    log = transcript.logged(material.log) if material.log else transcript.Story()
+    chat = transcript.read_chats(material.chats, material.chats_whole) if material.chats else None
+    log = transcript.read_log(material.log) if material.log else transcript.Story()
     measured = {run.number: run for run in material.runs if run.measured}
     primary, goal, chosen = primary_of(measured, wanted)
     code = code_of(measured, chat)
@@ -40,7 +40,7 @@ def judge(material: Material, wanted: Wanted) -> IdeaReport:
         replicates=tuple(same),
         standard_errors=errors,
         findings=(
-            *said_of_code(same, code, primary),
+            *describe_code(same, code, primary),
             *_unseen(seen),
             *_failed(chat, log),
             *_without_result(material),

@@ -34,7 +34,7 @@ def check(measured: Mapping[int, Source]) -> tuple[tuple[StandardErrors, ...], l
         StandardErrors(formula=formula, count=len(each), ratio=_median(each), right=formula == RIGHT)
         for formula, each in ratios.items()
     )
-    return errors, [*_said_of_errors(errors), *found]
+    return errors, [*_describe_errors(errors), *found]
 
 
 def _check_mean(metric: Metric, where: str, number: int, seeds: int) -> list[Item]:
@@ -75,7 +75,7 @@ def _median(ratios: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _said_of_errors(errors: Sequence[StandardErrors]) -> list[Item]:
+def _describe_errors(errors: Sequence[StandardErrors]) -> list[Item]:
     total = sum(each.count for each in errors)
     return [
         Item(

@@ -57,14 +57,14 @@ class Story:
         return [f"{where}: only the first {EVENTS:,} of {total:,} events were read"] if self.left_out else []
 
 
-def told(chats: Sequence[Text], whole: bool) -> Story:
+def read_chats(chats: Sequence[Text], whole: bool) -> Story:
     """The events in aider chat histories; `whole`: no history is missing."""
-    return _story(_told(chats), whole)
+    return _story(_chat_events(chats), whole)
 
 
-def logged(log: Text) -> Story:
+def read_log(log: Text) -> Story:
     """Launches that a log says failed, and its tracebacks."""
-    return _story(_logged(log))
+    return _story(_log_events(log))
 
 
 def _story(events: Iterator[Event], whole: bool = True) -> Story:
@@ -72,7 +72,7 @@ def _story(events: Iterator[Event], whole: bool = True) -> Story:
     return Story(first, left_out, whole and not left_out)
 
 
-def _told(chats: Sequence[Text]) -> Iterator[Event]:
+def _chat_events(chats: Sequence[Text]) -> Iterator[Event]:
     run = 1
     for chat in chats:
         lines, read = chat.content.split("\n"), 0
@@ -107,7 +107,7 @@ def _error(lines: list[str]) -> str:
     return tame((raised or said or ["an error without a message"])[-1], 200)
 
 
-def _logged(log: Text) -> Iterator[Event]:
+def _log_events(log: Text) -> Iterator[Event]:
     start, error = 0, ""
     for number, line in enumerate(log.content.split("\n"), 1):
         if line.rstrip().endswith(_TRACEBACK):

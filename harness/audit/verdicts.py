@@ -62,7 +62,7 @@ def judgements_of(
     found: dict[int, list[Judgement]] = {}
     for n, d, m in pairs:
         if (c := compared.get((n, d))) is not None:
-            said = _judged(c, adjusted.get((n, d)), goal)
+            said = _verdict_fields(c, adjusted.get((n, d)), goal)
         else:
             said = {"word": "baseline" if n == 0 else "replicate" if n in repeated else "nothing to compare with"}
         difference = _difference(m, baseline.get(d, {}).get(primary)) if n else {}
@@ -81,7 +81,7 @@ def _difference(metric: Metric, baseline: Metric | None) -> dict[str, Any]:
     return {"effect": effect, "relative": effect / abs(base) if base else None}
 
 
-def _judged(c: Comparison, adjusted: float | None, goal: Goal | None) -> dict[str, Any]:
+def _verdict_fields(c: Comparison, adjusted: float | None, goal: Goal | None) -> dict[str, Any]:
     word: str = verdict(c, adjusted)
     return {
         "word": "differs" if goal is None and word in ("better", "worse") else word,

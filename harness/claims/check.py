@@ -116,7 +116,7 @@ class _Reader:
         yield from self._unrecorded(text, named, self._topic, datasets)
         results = _ABOUT_RESULTS.search(text)
         metrics = self._topic or ({self._known.primary} if results else set())
-        praise, compared = prose.praise(text), self._compared(text)
+        praise, compared = prose.praise(text), self._find_runs(text)
         if praise and compared and metrics and (named or datasets or results):
             yield from self._undeserved(*praise, *compared, metrics, datasets)
 
@@ -131,7 +131,7 @@ class _Reader:
 
     # Praise and blame
 
-    def _compared(self, text: str) -> tuple[int, int] | None:
+    def _find_runs(self, text: str) -> tuple[int, int] | None:
         """The run that a sentence is about and the one it is compared with; None if that is not clear."""
         named = [(run, behind) for run, behind in prose.runs(text) if run in self._known.scores]
         run = self._section[0] or next((run for run, behind in named if behind in ("", "in", "of", "for")), 0)

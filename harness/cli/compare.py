@@ -106,7 +106,7 @@ def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
         shown, before = ("" if name == before else name), name
         if c is not None:
             p = number(row.p) if c.primary and row.verdict != "exploratory" else ""
-            found.append((shown, *_measured(c, several), p, _detectable(c), row.verdict))
+            found.append((shown, *_comparison_cells(c, several), p, _detectable(c), row.verdict))
         elif row.unchanged:
             where = f"on {row.unchanged} dataset{'s' if row.unchanged > 1 else ''}"
             found.append((shown, where, "the same values", "", "", "", "", row.verdict))
@@ -115,7 +115,7 @@ def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
     return found
 
 
-def _measured(c: Comparison, several: bool) -> tuple[str, str, str, str]:
+def _comparison_cells(c: Comparison, several: bool) -> tuple[str, str, str, str]:
     from harness.text import number, plain
 
     metric = f"{plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"

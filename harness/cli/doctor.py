@@ -18,7 +18,7 @@ def doctor(as_json: Json = False) -> None:
     """Check what is installed and what works without the rest."""
     rows = [
         {"what": what, "found": bool(found), "detail": found or without}
-        for what, (found, without) in _examined().items()
+        for what, (found, without) in _examine().items()
     ]
     if as_json:
         print_json(rows)
@@ -29,7 +29,7 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _examined() -> dict[str, tuple[str, str]]:
+def _examine() -> dict[str, tuple[str, str]]:
     """Part → (what was found, what it means if nothing was)."""
     from harness.execution import sandbox
     from harness.models import DEFAULT_MODELS

@@ -21,13 +21,13 @@ def status(
 ) -> None:
     """List the studies of this project."""
     from harness.errors import JournalCorrupt
-    from harness.state.journal import folded
+    from harness.state.journal import fold
 
     here = project()
     studies, bad = [], []
     for paths in (here.study_paths(name) for name in here.studies()):
         try:
-            found = folded(paths.journal)
+            found = fold(paths.journal)
         except JournalCorrupt as error:
             bad.append(error)
         else:

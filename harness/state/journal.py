@@ -40,7 +40,7 @@ def _event(path: Path, number: int, line: bytes) -> AnyEvent:
         raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
 
 
-def folded(path: Path) -> History:
+def fold(path: Path) -> History:
     """The state after a journal's events; without events, that of a study that never started.
 
     Raises:
@@ -57,10 +57,10 @@ def history(paths: StudyPaths) -> History:
     """The state of a study.
 
     Raises:
-        JournalCorrupt: see `folded`.
+        JournalCorrupt: see `fold`.
         UserError: the controller died before the study started.
     """
-    found = folded(paths.journal)
+    found = fold(paths.journal)
     if found.start is None:
         raise UserError(f"{paths.name} never started: {paths.journal} has no events; delete {paths.root}")
     return found
