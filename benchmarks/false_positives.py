@@ -2,10 +2,10 @@
 
     python benchmarks/false_positives.py [--studies 1000 | --small] [--json]
 
-Each simulated study screens five runs on five seeds against a baseline, and measures the best of those that look better
-again on five fresh seeds, by the very functions that real studies are judged with. A value per seed is drawn from a
-stored baseline's real ones (resampled with a Gaussian kernel, mean and variance kept). Unchanged code: every run drawn
-like the baseline. Planted gains: one of the five runs is better by so many standard deviations between seeds.
+Each simulated study screens five runs on five seeds against a baseline, and re-runs the best promising one on five
+fresh seeds, using the same functions as real studies. The values per seed are drawn from those of a stored baseline
+(resampled with a Gaussian kernel that keeps mean and variance). Unchanged code: all runs are drawn like the baseline.
+Planted gains: one of the five runs is better by the given number of standard deviations between seeds.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ EFFECTS = (0.0, 0.5, 1.0, 2.0, 3.0)
 LIMIT = 0.05
 LOSS = MetricSpec(goal="min", primary=True)
 SMALL = 5
-"""Studies with --small: too few to say anything of rates."""
+"""Studies with --small: too few to estimate rates."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What one metric of a template does from seed to seed."""
+    """The values of one metric of a template over seeds."""
 
     name: str
     values: tuple[float, ...]
@@ -46,7 +46,7 @@ class Noise:
     def draw(self, rng: random.Random, gain: float = 0.0) -> tuple[float, ...]:
         """A value for each of SEEDS seeds, lower by `gain` standard deviations.
 
-        Resampling alone would repeat the few stored values; a kernel of Silverman's width fills the gaps, and shrinking
+        Resampling alone would repeat the few stored values. A kernel of Silverman's width fills the gaps, and shrinking
         towards the mean keeps the variance.
         """
         center = statistics.fmean(self.values)
@@ -58,7 +58,7 @@ class Noise:
 
 
 def stored_noises() -> list[Noise]:
-    """The primary metric of every stored baseline that has a spread, one per template and dataset."""
+    """The primary metric of every stored baseline with a spread, one per template and dataset."""
     found = []
     for path in sorted((ROOT / "baselines").glob("*/baseline.json")):
         stored = Baseline.model_validate_json(path.read_bytes())
@@ -74,7 +74,7 @@ def compared(baseline: tuple[float, ...], values: tuple[float, ...]) -> Comparis
 
 
 def study(noise: Noise, gain: float, rng: random.Random) -> tuple[bool, bool, bool]:
-    """One study; was anything called better after confirmation, by best mean, and was it the run with the gain?"""
+    """One study: is a run better after confirmation, is one better by best mean, and is the planted gain found?"""
     baseline = noise.draw(rng)
     runs = [noise.draw(rng, gain if number == 0 else 0.0) for number in range(RUNS)]
     screened = [compared(baseline, values) for values in runs]
@@ -92,11 +92,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     how_many = parser.add_mutually_exclusive_group()
     how_many.add_argument("--studies", type=int, default=1000)
-    how_many.add_argument("--small", action="store_true", help=f"{SMALL} studies, and no limit on what they give")
+    how_many.add_argument("--small", action="store_true", help=f"{SMALL} studies, and no limit on the rates")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     studies = SMALL if given.small else given.studies
-    compare._detectable = lambda *_: 0.0  # decides nothing, and is most of the time of a comparison
+    compare._detectable = lambda *_: 0.0  # affects no verdict, and takes most of a comparison's time
     rows = []
     for noise in stored_noises():
         row: dict[str, object] = {"noise": noise.name, "studies": studies}

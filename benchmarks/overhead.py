@@ -1,7 +1,7 @@
-"""What the harness costs beside the model and the experiment: `python benchmarks/overhead.py [--small]`.
+"""The overhead of the harness over the model and the experiment: `python benchmarks/overhead.py [--small]`.
 
-A template whose experiment does nothing is worked by real aider through a recording written here; the journal's own
-time stamps say how long each part took. Then the reading commands on a project of many studies.
+The real aider works on a template whose experiment does nothing, with a recording that is written here; the journal's
+time stamps give the duration of each part. Then the commands that only read are timed on a project with many studies.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HERE = Path(__file__).parent
 IDEAS = ("Add one to the constant", "Add one to the constant again")
 
 Row = tuple[str, float, float | None]
-"""What was measured, its seconds, and the most that they should be."""
+"""What was measured, its seconds, and their limit."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Size:
     """How much is measured."""
 
     runs: int
-    """In the study of each idea."""
+    """Runs in the study of each idea."""
     studies: int
-    """That the reading commands find."""
+    """Studies in the project for the commands that only read."""
     repeats: int
-    """Of what is not measured once per run."""
+    """Repetitions of everything that is not measured once per run."""
 
 
 FULL = Size(runs=12, studies=100, repeats=9)
@@ -61,7 +61,7 @@ SMALL = Size(runs=2, studies=4, repeats=1)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="few runs and studies, and nothing is called too slow")
+    parser.add_argument("--small", action="store_true", help="few runs and studies, and no limits on time")
     size = SMALL if parser.parse_args().small else FULL
     with tempfile.TemporaryDirectory(prefix="harness-overhead-") as scratch:
         project = Path(scratch)
@@ -111,7 +111,7 @@ def per_run(events: list[AnyEvent], types: float) -> list[Row]:
             match (before, event):
                 case (Recorded(), TurnStarted()):
                     parts["prompt"].append(took)
-                case (TurnStarted(purpose="next"), ModelCalled()):  # the first call waits for aider to be imported
+                case (TurnStarted(purpose="next"), ModelCalled()):  # the first call waits for the import of aider
                     parts["call"].append(took - event.seconds)
                 case (ModelCalled(), TurnEnded(status="edited")):
                     parts["edit"].append(took)
@@ -143,7 +143,7 @@ def until_first_call(events: list[AnyEvent]) -> float:
 
 
 def commands(project: Path, size: Size) -> list[Row]:
-    """Reading commands on a project with many studies (copies of the journals above)."""
+    """Commands that only read, on a project with many studies (copies of the journals above)."""
     journals = sorted(project.glob("runs/*/.harness/journal.jsonl"))
     study = journals[0].parent.parent.name
     for number in range(size.studies - len(journals)):

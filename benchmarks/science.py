@@ -1,13 +1,13 @@
-"""How fast the templates' science is beside what people use: `python benchmarks/science.py [--only NAME …] [--small]`.
+"""The speed of the templates' code compared with common code: `python benchmarks/science.py [--only NAME …] [--small]`.
 
-Each side of a comparison lives in a process of its own (cases/ours.py; cases/loops.py for the loops that published code
-has; cases/peers.py for sae-lens) and the two take turns. Times are CPU seconds of one thread, which a busy machine
-disturbs less than wall time; each is a median over the turns. Memory is what set-up and one repetition add at the peak.
-Beside every ratio stands whether both sides drew from the same law (cases/checks.py).
+Each side of a comparison runs in its own process (cases/ours.py; cases/loops.py for loops as in published code;
+cases/peers.py for sae-lens), and the two take turns. Times are CPU seconds of one thread, which a busy machine disturbs
+less than wall time; each is a median over the turns. Memory is what set-up and one repetition add at the peak. Next to
+every ratio, the table says whether both sides drew from the same distribution (cases/checks.py).
 
-sae-lens is installed into .benchmarks/peers, newest version, with the torch that runs here; `--peers PYTHON` names an
-interpreter that has it already. Where it cannot be had its rows are skipped. Exit status 1: something was too slow or
-differed. With --small every side does little, once: nothing is installed, and nothing is too slow.
+The newest sae-lens is installed into .benchmarks/peers, with the torch that runs here; `--peers PYTHON` names an
+interpreter that already has it. If it is not available, its rows are skipped. Exit status 1: something was too slow or
+the distributions differed. With --small, every side does little work, once; nothing is installed or called too slow.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ TOY_TREE = TEMPLATES / "sae_hierarchy" / "trees" / "matryoshka_toy.json"
 
 TURNS = 9
 CPU_SECONDS = 0.1
-"""What a turn lasts at least; quick things are repeated until then."""
+"""Minimum duration of a turn; fast cases are repeated until then."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One of our ways to do it."""
+    """One of our implementations."""
 
     what: str
     at_least: float
     """How many times faster it must be."""
     case: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the case in ours.py, besides those that both sides have."""
+    """Arguments of the case in ours.py, in addition to those of both sides."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Comparison:
     ours: tuple[Contender, ...]
     arguments: dict[str, Any]
     small: dict[str, Any] = field(default_factory=dict)
-    """Arguments that are less with --small."""
+    """Smaller arguments for --small."""
     template: str = "sae_hierarchy"
     turns: int = TURNS
     cpu_seconds: float = CPU_SECONDS
 
     def made_small(self) -> Comparison:
-        """The same code, with little to do and one turn of one repetition; however long it takes."""
+        """The same code with little work, one turn of one repetition and no minimum duration."""
         ours = tuple(replace(contender, at_least=0) for contender in self.ours)
         return replace(self, ours=ours, arguments=self.arguments | self.small, turns=1, cpu_seconds=0)
 
@@ -196,7 +196,7 @@ def arguments() -> argparse.Namespace:
     groups = list(dict.fromkeys(comparison.group for comparison in comparisons()))
     parser.add_argument("--only", nargs="+", choices=groups, metavar="NAME", help=f"some of {', '.join(groups)}")
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment that has sae-lens")
-    parser.add_argument("--small", action="store_true", help="little of each, no installation, no limits on time")
+    parser.add_argument("--small", action="store_true", help="little work per row, no installation, no limits on time")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     return parser.parse_args()
 
@@ -206,14 +206,14 @@ def say(line: str) -> None:
 
 
 def own_peers(may_install: bool) -> str | None:
-    """The interpreter of .benchmarks/peers, made if it is not there; None where sae-lens cannot be had."""
+    """The interpreter of .benchmarks/peers, created if necessary; None if sae-lens is not available."""
     python = ENVIRONMENT / "bin" / "python"
     installed = ENVIRONMENT / "installed"
     if installed.exists():
         return str(python)
     if not may_install:
         return None
-    say(f"Installing sae-lens into {ENVIRONMENT.relative_to(ROOT)}: some minutes, 2 to 6 GB, once.")
+    say(f"Installing sae-lens into {ENVIRONMENT.relative_to(ROOT)}: this takes some minutes and 2 to 6 GB, once.")
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     (ENVIRONMENT.parent / ".gitignore").write_text("*\n")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -228,7 +228,7 @@ def own_peers(may_install: bool) -> str | None:
 
 
 def measure(comparison: Comparison, their_python: str) -> Iterator[Row]:
-    """Let the sides take turns, then ask for memory, then compare what they draw."""
+    """Time the sides in turns, then measure memory, then compare the samples."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-science-")))
         start = stack.enter_context
@@ -260,7 +260,7 @@ def measure(comparison: Comparison, their_python: str) -> Iterator[Row]:
 
 
 class Side:
-    """A process that runs one case; see cases/worker.py for what it can be asked."""
+    """A process that runs one case; cases/worker.py describes the requests."""
 
     def __init__(
         self, python: str, script: str, comparison: Comparison, arguments: dict[str, Any], scratch: Path
@@ -278,7 +278,7 @@ class Side:
             )
 
     def ask(self, **request: Any) -> Any:
-        """Raises RuntimeError with the end of what the process printed if it dies instead of answering."""
+        """Send a request. Raises RuntimeError with the end of the process's output if it dies instead of answering."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             print(json.dumps(request), file=self.process.stdin, flush=True)
@@ -306,7 +306,7 @@ def check(ours: Path, theirs: Path) -> dict[str, Any]:
 def show(rows: list[Row], peers: str | None) -> None:
     versions = f"torch {version('torch')}" + (f", sae-lens {version_in(peers)}" if peers else "")
     table = Table(
-        *("what", "against", "ours", "theirs", "ratio", "at least", "", "memory", "theirs", "same law?"),
+        *("what", "against", "ours", "theirs", "ratio", "at least", "", "memory", "theirs", "same distribution?"),
         title=f"medians of CPU time, one thread; memory that it adds; {versions}",
         show_lines=True,
     )

@@ -1,3 +1,3 @@
-"""An agent-driven experimentation harness. Importing this package does nothing; read `harness/study/loop.py` first."""
+"""An agent-driven experiment harness. Importing it has no side effects; read `harness/study/loop.py` first."""
 
 __version__ = "0.1.0"

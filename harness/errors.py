@@ -1,18 +1,18 @@
 """Every error the harness raises on purpose.
 
 HarnessError                    anything the harness can explain in one line
-├── UserError                   the person at the keyboard can fix it: one line, exit 2, nothing written
+├── UserError                   the user can fix it: one line, exit 2, nothing written
 │   ├── TemplateError           a template folder or its template.toml is wrong
 │   ├── IdeaError               an idea file cannot be used
 │   ├── EnvironmentFault        the environment that a template asks for cannot be built
-│   ├── BaselineError           the stored baseline is missing, stale or of another template
+│   ├── BaselineError           the stored baseline is missing, stale or belongs to another template
 │   ├── UnknownName             no such template, study, run, agent, model or plug-in; lists the known ones
-│   └── JournalCorrupt          a journal line that is not the torn last one cannot be read
-├── StudyPaused                 the study cannot go on now, but `harness resume` can take it up again
+│   └── JournalCorrupt          a journal line other than a torn last one cannot be read
+├── StudyPaused                 the study cannot continue now, but `harness resume` can continue it later
 │   ├── ModelFailed             the model refused, hung or could not be reached
 │   └── WorkerDied              the agent's process ended without an answer
-├── MetricsError                final_info.json is missing, malformed or holds a value that is no number
-├── TemplateFault               the template's own evaluator or protected files failed: not the agent's doing
+├── MetricsError                final_info.json is missing, malformed or holds a value that is not a number
+├── TemplateFault               the template's own evaluator or protected files failed: not the agent's fault
 └── WorkspaceError              git refused something the harness needs
 """
 
@@ -30,23 +30,23 @@ class UserError(HarnessError):
 
 
 class TemplateError(UserError):
-    """The template's folder or manifest is not usable as it stands."""
+    """The template's folder or manifest is invalid."""
 
 
 class EnvironmentFault(UserError):
-    """pip or the template's `prepare` failed, or another process is at it."""
+    """pip or the template's `prepare` failed, or another process is building it."""
 
 
 class IdeaError(UserError):
-    """The idea given cannot be read as one."""
+    """The idea is invalid or cannot be read."""
 
 
 class BaselineError(UserError):
-    """The stored baseline does not belong to the template as it is now."""
+    """The stored baseline does not match the current template."""
 
 
 class UnknownName(UserError):
-    """A name that nothing answers to."""
+    """Nothing has this name."""
 
     def __init__(self, what: str, name: str, known: list[str]) -> None:
         choices = ", ".join(sorted(known)) or "none yet"
@@ -54,27 +54,27 @@ class UnknownName(UserError):
 
 
 class JournalCorrupt(UserError):
-    """A journal line in the middle of the file is unreadable; the file is left as it was found."""
+    """A journal line in the middle of the file is unreadable; the file is not modified."""
 
 
 class StudyPaused(HarnessError):
-    """The study stops here and can be resumed; nothing of it is lost."""
+    """The study stops and can be resumed; nothing is lost."""
 
 
 class ModelFailed(StudyPaused):
-    """A model call failed for good. It is never taken for an edit."""
+    """A model call failed permanently. It is never treated as an edit."""
 
 
 class WorkerDied(StudyPaused):
-    """The agent's worker process ended or went silent before it answered."""
+    """The agent's worker process ended or stopped responding before it answered."""
 
 
 class MetricsError(HarnessError):
-    """A run's metrics cannot be believed; the message names the metric and what is wrong with it."""
+    """A run's metrics are invalid; the message names the metric and the problem."""
 
 
 class TemplateFault(HarnessError):
-    """The evaluator that the template ships failed. The agent is not blamed; the study stops."""
+    """The template's own files failed or have changed. The agent is not blamed; the study stops."""
 
 
 class WorkspaceError(HarnessError):

@@ -1,4 +1,4 @@
-"""Files: written whole, read as TOML, told apart by their digests. Standard library only: the runner uses them too."""
+"""Atomic writes, TOML and digests of files. Standard library only, because the runner uses this module."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before: beside it, then renamed."""
+    """Write a file atomically: a reader sees either the old content or all of the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8") as file:
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    partial.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -26,7 +26,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The content of a TOML document; raises ValueError if it is none."""
+    """The content of a TOML document; raises ValueError if it is invalid."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -36,7 +36,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def digest_of(path: Path) -> str:
-    """One digest for a file, or for all of a folder, with its names and what Python would run from `__pycache__`."""
+    """One digest for a file or a whole folder, including file names and `__pycache__`, which Python may execute."""
     if not path.is_dir():
         return digest_of_file(path)
     sha = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Where everything of a project and of a study lies: the one place that spells out a path."""
+"""The paths of everything in a project and in a study."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProjectPaths:
 
     @property
     def settings(self) -> Path:
-        """Settings of executors, for those who want other ones."""
+        """Optional settings of executors."""
         return self.root / "harness.toml"
 
     @property
@@ -43,11 +43,11 @@ class ProjectPaths:
 
     @property
     def environments(self) -> Path:
-        """Environments built for templates; may be deleted, and are then built again."""
+        """Environments built for templates; if deleted, they are rebuilt when needed."""
         return self.runs / "environments"
 
     def baselines_of(self, machine: str) -> Path:
-        """Baselines that were measured on another kind of machine than the stored ones, named by its digest."""
+        """Baselines measured on a different kind of machine than the stored ones; `machine` is its digest."""
         return self.runs / "baselines" / machine
 
     @property
@@ -62,7 +62,7 @@ class ProjectPaths:
         return StudyPaths(self.runs / name)
 
     def study(self, name: str) -> StudyPaths:
-        """The study of that name, or of that unambiguous beginning or end."""
+        """The study with this name, or with this unique prefix or suffix."""
         known = self.studies()
         fits = [s for s in known if s == name] or [s for s in known if s.startswith(name) or s.endswith(name)]
         if len(fits) != 1 or not name:
@@ -72,7 +72,7 @@ class ProjectPaths:
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """A study's worktree and the `.harness` folder inside it, which git and the agent never see."""
+    """A study's worktree and the `.harness` folder in it, which git and the agent never see."""
 
     root: Path
 
@@ -94,7 +94,7 @@ class StudyPaths:
 
     @property
     def heartbeat(self) -> Path:
-        """What the controller that works on the study is doing."""
+        """The current activity of the controller that works on the study."""
         return self.private / "heartbeat.json"
 
     @property
@@ -117,7 +117,7 @@ class StudyPaths:
         return self.private / "desk"
 
     def conversation(self, calls: int) -> Path:
-        """What agent and model have said to each other after that many model calls that count."""
+        """The conversation between agent and model after that many counted model calls."""
         return self.private / "conversation" / f"{calls:04d}.json"
 
     def call(self, number: int) -> Path:

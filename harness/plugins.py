@@ -1,7 +1,4 @@
-"""Finds the part that goes by a name, and its settings.
-
-A name is a built-in one, `package.module:Class`, or that of an installed entry point.
-"""
+"""Find a plug-in by name, and its settings. A name is a built-in, `package.module:Class`, or an entry point."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ PARTS = {
     "executor": ("submit", "find", "expected_machine", "Settings"),
     "strategy": ("base",),
 }
-"""What the class of a plug-in must have."""
+"""Kind of plug-in → the attributes that it must have."""
 
 
 class SettingsFile(Record):
-    """harness.toml of a project: a table for each plug-in that is to have other settings than its defaults."""
+    """harness.toml of a project: a table per plug-in with settings other than its defaults."""
 
     agent: dict[str, dict[str, Any]] = {}
     executor: dict[str, dict[str, Any]] = {}
@@ -35,10 +32,10 @@ def find(what: str, name: str, built_in: Mapping[str, str]) -> Any:
     """The class for `name`.
 
     Args:
-        what: the seam: "agent", "executor", "strategy"; entry points are looked up in the group `harness.<what>`.
+        what: "agent", "executor" or "strategy"; entry points are looked up in the group `harness.<what>`.
 
     Raises:
-        UnknownName: nothing has that name; lists the names there are.
+        UnknownName: nothing has this name; the message lists the known names.
     """
     if name in built_in:
         return _load(what, built_in[name])
@@ -100,7 +97,7 @@ def _load(what: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except Exception as error:  # a plug-in may fail in any way while it is imported
+    except Exception as error:  # importing a plug-in may raise anything
         raise UserError(f"cannot load the {what} {place}: {type(error).__name__}: {error}") from error
     missing = [name for name in PARTS[what] if not hasattr(found, name)]
     if missing:

@@ -1,4 +1,4 @@
-"""The frozen records that travel between stages. They import nothing of the harness."""
+"""The frozen records that all packages share. This module imports nothing from the harness."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Scores = dict[str, dict[str, tuple[float, ...]]]
 Goal = Literal["min", "max"]
 Purpose = Literal["start", "next", "finish"]
 Outcome = Literal["ok", "crashed", "timeout", "memory", "no-metrics", "tampered", "lost"]
-"""What came of launching an experiment."""
+"""The outcome of launching an experiment."""
 
 
 class Record(BaseModel):
     """Immutable, and refuses fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when used: commands start faster
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built on first use, to start faster
 
 
 class MetricSpec(Record):
@@ -28,33 +28,33 @@ class MetricSpec(Record):
     goal: Goal
     primary: bool = False
     machine_bound: bool = False
-    """Compared only with a baseline from the same machine."""
+    """Compared only with a baseline from the same kind of machine."""
 
 
 class Idea(Record):
-    """What the researcher wants tried."""
+    """What the researcher wants to try."""
 
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-    """One line, shown wherever the study is listed."""
+    """One line, shown in lists of studies."""
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
-    """The whole text given to the agent. It is only ever text: never a command."""
+    """The full text given to the agent. It is never executed."""
     hypotheses: tuple[str, ...] = ()
-    """What the researcher expects, so that the notes can answer it."""
+    """What the researcher expects; the agent's notes should answer it."""
     metrics: tuple[str, ...] = ()
     """Names of the metrics the idea should move."""
 
 
 class Budget(Record):
-    """What a study may spend. Checked before each model call and before each launch."""
+    """What a study may spend. It is checked before each model call and each launch."""
 
     runs: int = Field(5, gt=0)
-    """Numbered runs, baseline not counted."""
+    """Numbered runs, not counting the baseline."""
     confirm: int = Field(1, ge=0)
-    """Runs, of those that look better, that are measured again on fresh seeds in the end; not counted above."""
+    """How many of the best promising runs are re-run on fresh seeds at the end; not counted in `runs`."""
     attempts: int = Field(4, gt=0)
-    """Launches per run before the run is given up."""
+    """Launches per run before giving up on it."""
     fixes: int = Field(5, gt=0)
-    """Turns in a row that lead to no launch before the study stops."""
+    """Consecutive turns without a launch before the study stops."""
     dollars: float | None = Field(None, gt=0)
     """US dollars over all model calls, as priced by litellm."""
     tokens: int | None = Field(None, gt=0)
@@ -64,7 +64,7 @@ class Budget(Record):
 
 
 class Usage(Record):
-    """The account of one or many model calls."""
+    """Tokens and cost of one or more model calls."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -96,9 +96,9 @@ class PricedModel(Record):
     """The model that an agent will use, and what it costs."""
 
     model: str = ""
-    """Empty for an agent that uses none."""
+    """Empty for an agent without a model."""
     prices: dict[str, float] = {}
-    """Dollars per token, by litellm's names, at the time the study begins."""
+    """litellm's name of a price → dollars per token at the start of the study."""
 
 
 class Call(Record):
@@ -110,23 +110,23 @@ class Call(Record):
     usage: Usage = Usage()
     seconds: float = 0.0
     note: str = ""
-    """Where a replayed prompt differs from the recorded one, if it does."""
+    """Where a replayed prompt differs from the recorded one, if anywhere."""
 
 
 class Reply(Record):
-    """What an agent says it did. What it *really* did is read from the working tree."""
+    """What an agent says it did. What it actually did is read from the worktree."""
 
     text: str
     problems: tuple[str, ...] = ()
-    """Why its edits were not applied, if they were not: the whole reply is then void."""
+    """Why its edits were not applied; if there are any, the whole reply is rejected."""
     usage: Usage = Usage()
-    """What the turn used, besides the model calls that the agent has reported one by one."""
+    """What the turn used besides the model calls that the agent reported one by one."""
 
 
 class Machine(Record):
-    """What the values of a run depend on besides its code and seeds.
+    """What the values of a run depend on in addition to its code and seeds.
 
-    On equal machines equal code gives equal values, to the last digit. On others it does so only nearly.
+    On equal machines, equal code gives exactly equal values; on different ones, only approximately equal values.
     """
 
     system: str
@@ -134,13 +134,13 @@ class Machine(Record):
     processor: str
     """Its name, family and widest vector instructions."""
     threads: int
-    """That numerical libraries use."""
+    """Threads that numerical libraries use."""
     gpus: tuple[str, ...] = ()
-    """Models of those that the run may use."""
+    """Models of the GPUs that the run may use."""
     settings: dict[str, str] = {}
-    """Variables by which a user has chosen the kernels of numerical libraries."""
+    """Environment variables that choose the kernels of numerical libraries."""
     packages: dict[str, str] = {}
-    """Versions of Python and of what it computes with."""
+    """Versions of Python and its numerical packages."""
 
     def __str__(self) -> str:
         parts = [f"{self.threads} threads" if self.threads != 1 else "1 thread", *self.gpus]
@@ -151,12 +151,12 @@ class Machine(Record):
     @property
     def digest(self) -> str:
         """A short name for this kind of machine."""
-        import hashlib  # not by commands that only read
+        import hashlib  # not needed by commands that only read
 
         return hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode()).hexdigest()[:12]
 
     def differences(self, other: Machine) -> list[str]:
-        """What is not the same on both, as phrases: "torch 2.9.1, not 2.13.0"."""
+        """The differences as phrases, such as "torch 2.9.1, not 2.13.0"."""
         mine, theirs = self._facts(), other._facts()
         names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
         return [f"{name} {mine.get(name) or 'unset'}, not {theirs.get(name) or 'unset'}" for name in names]
@@ -167,7 +167,7 @@ class Machine(Record):
 
 
 class Claim(Record):
-    """One thing that is known about a correct build of a template, and what a run shows."""
+    """A known result of a correct build of a template, and what a run gave."""
 
     claim: str
     expected: str
@@ -176,7 +176,7 @@ class Claim(Record):
 
 
 class Finding(Record):
-    """One thing a check holds against an edit."""
+    """One problem that a check found in an edit."""
 
     check: str
     message: str
@@ -207,16 +207,17 @@ class Comparison(Record):
     high: float | None = None
     """95 % Welch interval of the effect."""
     p: float | None = None
-    """Two-sided Welch p value, uncorrected; None where the values cannot tell."""
+    """Two-sided Welch p value, uncorrected; None if it cannot be computed."""
     detectable: float | None = None
-    """Smallest true effect that this many seeds would have shown with 80 % power at the corrected level."""
+    """Minimum detectable effect: the smallest true effect that this number of seeds would detect with 80 % power at the
+    corrected level."""
     note: str = ""
     exact: bool = True
     """Whether both sides come from the same kind of machine, so that equal code gives equal values."""
 
     @property
     def unchanged(self) -> bool:
-        """Whether the values are the baseline's to the last digit, and vary: the change does not reach here."""
+        """Whether the values vary over seeds and equal the baseline's exactly: the change has no effect here."""
         same_spread = bool(self.sd) and self.sd == self.baseline_sd and self.n == self.baseline_n
         return self.exact and self.effect == 0 and same_spread
 
@@ -230,7 +231,7 @@ IN_PLAIN_WORDS = {
     "model_type": "must be a table",
     "dict_type": "must be a table",
 }
-"""What pydantic says in terms of Python's types, for people who write TOML."""
+"""Type of a pydantic error → a message for users who write TOML."""
 
 
 def one_line(error: ValidationError) -> str:

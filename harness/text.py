@@ -1,4 +1,4 @@
-"""Text from agents, experiments and logs made fit to be shown, and numbers as a person reads them. Pure."""
+"""Makes text from agents, experiments and logs safe to display, and formats numbers. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 
 LIMIT = 4000
-"""Characters of a log that a prompt gets at most."""
+"""Maximum characters of a log in a prompt."""
 LINE = 2000
-"""Characters of one line that anybody gets to see."""
+"""Maximum characters of a displayed line."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PROGRESS = re.compile(r"(?<!\d)\d{1,3}%\|.*\||(?<!\d)\d{1,9}/\d{1,9} \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
@@ -19,7 +19,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 def clean(text: str) -> list[str]:
-    """Lines of a log as a person would have seen them, without progress bars and warnings, none longer than LINE."""
+    """The lines of a log as a terminal would show them, without progress bars and warnings, cut to LINE characters."""
     lines = (line.rstrip("\r").rsplit("\r", 1)[-1][:LINE] for line in _ANSI.sub("", text).split("\n"))
     return [
         _CONTROL.sub("", line.rstrip()) for line in lines if not _PROGRESS.search(line) and not _WARNING.search(line)
@@ -27,7 +27,7 @@ def clean(text: str) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Text with every control character but newline, tab and git's own colours made visible."""
+    """Text with control characters escaped, except newline, tab and git's colours."""
     return re.sub(r"(?!\x1b\[(?:1|3[126]|41)?m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
@@ -38,7 +38,7 @@ def plain(text: str, most: int = 300) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four significant digits; a dash for what is not known."""
+    """Four significant digits; a dash for None."""
     return "–" if value is None else f"{value:.4g}"
 
 
@@ -55,20 +55,20 @@ def when(at: float) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
+    """The last line that is not blank."""
     return next(
         (line.strip() for line in reversed(_ANSI.sub("", text).replace("\r", "\n").split("\n")) if line.strip()), ""
     )
 
 
 def first_sentence(reply: str) -> str:
-    """The first line of prose in what an agent said, without its edits; at most 200 characters."""
+    """The first line of prose in an agent's reply, without its edits; at most 200 characters."""
     prose = re.sub(r"^```.*?^```|^<{5,9} SEARCH.*?^>{5,9} REPLACE", "", reply[:20_000], flags=re.DOTALL | re.MULTILINE)
     return next((line.strip() for line in clean(prose) if " " in line.strip()), "")[:200]
 
 
 def failure(log: str, root: str) -> str:
-    """What to tell of a failed run: the last traceback, cut to the frames in `root`; else the end of the log."""
+    """A summary of a failed run: the last traceback, cut to the frames in `root`, or else the end of the log."""
     lines = clean(log)
     starts = [i for i, line in enumerate(lines) if line.strip() == _TRACEBACK]
     if starts:
@@ -78,7 +78,7 @@ def failure(log: str, root: str) -> str:
 
 
 def _own_frames(lines: list[str], root: str) -> Iterable[str]:
-    """Drop the frames of other people's code between ours and the error itself."""
+    """Drop the frames of library code between our code and the error."""
     inside, skipped = True, 0
     for line in lines:
         frame = _FRAME.match(line)

@@ -71,7 +71,7 @@ def undo(reply: str) -> str:
 
 
 def in_real_runs(code: str) -> str:
-    """A reply after which every run that is no smoke begins with `code`."""
+    """A reply after which every run, except smoke runs, begins with `code`."""
     return "Now it misbehaves.\n\n" + swap(
         "time.sleep(PAUSE)", code.replace("\n", "\n        ") + "\n        time.sleep(PAUSE)"
     )
@@ -222,7 +222,7 @@ class Project:
         return Study(StudyPaths(self.root / "runs" / name), said)
 
     def change_template(self, file: str, before: str, after: str) -> None:
-        """Change the template and make its baseline anew."""
+        """Change the template and refresh its baseline."""
         path = self.root / "templates" / "tiny" / file
         text = path.read_text()
         assert before in text

@@ -28,7 +28,7 @@ def baseline_run(name: str) -> Path:
 
 
 def pin(name: str, target: Path) -> Path:
-    """A copy of the template with its shared modules beside it."""
+    """A copy of the template with its shared modules next to it."""
     Template(folder(name)).pin(target)
     return target
 

@@ -1,4 +1,4 @@
-"""The shape of the package: who may import whom, and what stays out of sight until it is needed."""
+"""The structure of the package: allowed imports, and what is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harness.workspace import Lab, Workspace
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
 
-WORDS = {"errors", "records", "files", "text", "paths", "plugins"}
-"""What every room may use."""
-ROOMS = {
+SHARED = {"errors", "records", "files", "text", "paths", "plugins"}
+"""What every package may import."""
+ALLOWED = {
     "errors": set(),
     "records": set(),
     "files": set(),
@@ -42,7 +42,7 @@ ROOMS = {
     "models": {"execution"},
     "checks": {"execution", "template", "workspace"},
     "agents": {"state", "results", "template", "workspace", "execution", "models", "checks"},
-    # the parts at work, and what can be told of it
+    # running studies, and views of them
     "study": {
         *("state", "planning", "results", "template", "workspace"),
         *("execution", "models", "checks", "agents", "prompts"),
@@ -55,7 +55,7 @@ ROOMS = {
     },
     "__main__": {"cli"},
 }
-"""Room of harness → the rooms that it may import from, besides WORDS. docs/design.md says what each is for."""
+"""Package of harness → the packages that it may import from, in addition to SHARED; docs/design.md describes them."""
 
 ONE_PLACE = {"git", "aider", "litellm", "subprocess", "optuna", "submitit", "ray", "psutil"}
 UNUSED = {"submitit", "ray"}
@@ -79,7 +79,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def part(name: str) -> str | None:
-    """Which entry of the table a dotted name belongs to; None where it is only the package itself."""
+    """The entry of the table that a dotted name belongs to; None for harness itself."""
     parts = name.split(".")
     return parts[1] if parts[0] == "harness" and len(parts) > 1 and parts[1] != "__version__" else None
 
@@ -93,7 +93,7 @@ def module_of(path: Path) -> str:
 
 
 def module_graph(package: Path) -> dict[str, set[str]]:
-    """Module → the modules of the package that it imports, wherever in its text and for whatever reason."""
+    """Module → the modules of the package that it imports, anywhere in its text, for types too."""
     modules = {module_of(path): path for path in sources(package)}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
@@ -105,7 +105,7 @@ def module_graph(package: Path) -> dict[str, set[str]]:
     return graph
 
 
-def circles(graph: dict[str, set[str]]) -> list[str]:
+def cycles(graph: dict[str, set[str]]) -> list[str]:
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -118,35 +118,35 @@ def breaches(package: Path) -> list[str]:
     found = []
     for path in sources(package):
         own = own_part(path)
-        allowed = {own} if own in WORDS else {own, *WORDS}
+        allowed = {own} if own in SHARED else {own, *SHARED}
         for line, name in imports(path):
             other = part(name)
-            if other and path != package / "__init__.py" and other not in allowed | ROOMS[own]:
+            if other and path != package / "__init__.py" and other not in allowed | ALLOWED[own]:
                 found.append(f"{path.relative_to(package)}, line {line}: {name}")
     return found
 
 
-def test_every_room_is_in_the_table_and_says_in_its_first_line_what_may_be_touched_there() -> None:
+def test_every_package_is_in_the_table_and_its_first_line_says_what_it_may_touch() -> None:
     there = {own_part(path) for path in sources(PACKAGE)} - {"__init__"}
-    assert there == set(ROOMS)
-    for room in (folder for folder in PACKAGE.iterdir() if (folder / "__init__.py").is_file()):
-        assert ast.get_docstring(ast.parse((room / "__init__.py").read_text())), room
+    assert there == set(ALLOWED)
+    for package in (folder for folder in PACKAGE.iterdir() if (folder / "__init__.py").is_file()):
+        assert ast.get_docstring(ast.parse((package / "__init__.py").read_text())), package
 
 
 def test_importing_harness_does_nothing() -> None:
     assert list(imports(PACKAGE / "__init__.py")) == []
 
 
-def test_a_room_imports_only_from_rooms_that_the_table_names() -> None:
+def test_a_package_imports_only_from_packages_that_the_table_names() -> None:
     assert breaches(PACKAGE) == []
 
 
-def test_no_modules_import_each_other_in_a_circle_not_even_in_one_room_or_for_types() -> None:
-    assert circles(module_graph(PACKAGE)) == []
+def test_no_modules_import_each_other_in_a_cycle_not_even_in_one_package_or_for_types() -> None:
+    assert cycles(module_graph(PACKAGE)) == []
 
 
-def test_the_table_itself_has_no_circle() -> None:
-    assert circles(ROOMS) == []
+def test_the_table_itself_has_no_cycle() -> None:
+    assert cycles(ALLOWED) == []
 
 
 @pytest.fixture
@@ -177,16 +177,16 @@ def test_an_upward_import_is_refused_wherever_it_stands(copy: Path, line: str) -
     assert breach.startswith("state/history.py, line ")
 
 
-def test_a_circle_inside_a_room_is_refused(copy: Path) -> None:
+def test_a_cycle_inside_a_package_is_refused(copy: Path) -> None:
     plant(copy / "execution" / "job.py", "from harness.execution import runner")
     assert breaches(copy) == []
-    assert {"harness.execution.job", "harness.execution.runner"} <= set(circles(module_graph(copy)))
+    assert {"harness.execution.job", "harness.execution.runner"} <= set(cycles(module_graph(copy)))
 
 
-def test_a_circle_that_only_types_need_is_refused(copy: Path) -> None:
+def test_a_cycle_that_only_types_need_is_refused(copy: Path) -> None:
     path = copy / "results" / "final_info.py"
     path.write_text(path.read_text() + "if TYPE_CHECKING:\n    from harness.results.compare import Verdict\n")
-    assert circles(module_graph(copy)) != []
+    assert cycles(module_graph(copy)) != []
 
 
 def test_the_rules_above_would_find_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
-"""Whether two sides sampled the same law: `python checks.py OURS.npz THEIRS.npz` prints {"same": bool, "found": text}.
+"""Compares two sides' distributions: `python checks.py OURS.npz THEIRS.npz` prints {"same": bool, "found": text}.
 
-activations  [samples, n]  marginals and co-firing within LARGEST_SCORE standard errors of each other, each of them;
+activations  [samples, n]  every marginal and co-firing rate within LARGEST_SCORE standard errors of the other side;
                            Kolmogorov–Smirnov on one random projection of the rows
-losses …     [samples]     Kolmogorov–Smirnov; several such arrays are tested at the level of one (Bonferroni)
-fvu          [runs]        ours not worse than theirs by more than a tenth
+losses …     [samples]     Kolmogorov–Smirnov, Bonferroni-corrected if there are several such arrays
+fvu          [runs]        ours is at most 10 % worse than theirs
 """
 
 import json
@@ -19,11 +19,11 @@ Arrays = Mapping[str, NDArray[Any]]
 
 SMALLEST_P = 0.01
 LARGEST_SCORE = 6.0
-"""Among a million pairs of features the largest of as many standard normal scores is about 5."""
+"""Among a million pairs of features, the largest standard normal score is about 5."""
 
 
 def compare(ours: Arrays, theirs: Arrays) -> tuple[bool, str]:
-    """Whether the laws may be the same, and what was found."""
+    """Whether the distributions may be the same, and the numbers."""
     if "fvu" in ours:
         mine, other = np.median(ours["fvu"]), np.median(theirs["fvu"])
         return mine <= 1.1 * other, f"FVU {mine:.4f} | {other:.4f}"

@@ -11,7 +11,7 @@ CHILDREN = 4
 P_CHILD = 0.2
 """P(child fires | parent active)."""
 MAGNITUDE_MEAN, MAGNITUDE_STD = 1.0, 0.1
-"""Of a feature that fires, before it is cut at 0."""
+"""Magnitude of a feature that fires, before truncation at 0."""
 CORRELATED_RANK = 25
 
 DEPTHS = range(1, 7)
@@ -21,7 +21,7 @@ TREE_BATCH = 1024
 TREE_LEARNING_RATE = 1e-3
 COMPARED_CELLS = ((2, 2), (3, 4))
 COMPARED_SEEDS = [0, 1, 2, 3]
-"""Ours trains all instances for each of these, as it costs little."""
+"""Our side trains all instances for each of these, because this is cheap."""
 
 SAE_FEATURES = 20
 SAE_P = 0.1
@@ -32,7 +32,7 @@ SAE_HELD_OUT = 50_000
 
 
 def forest(n_roots: int) -> list[dict[str, Any]]:
-    """Roots with CHILDREN mutually exclusive children each, numbered depth first, in sae-lens's words for nodes."""
+    """Roots with CHILDREN mutually exclusive children each, numbered depth first, in sae-lens's format for nodes."""
     step = CHILDREN + 1
     return [
         {
@@ -45,7 +45,7 @@ def forest(n_roots: int) -> list[dict[str, Any]]:
 
 
 def forest_probabilities(n_roots: int) -> list[float]:
-    """P(fires) of every feature of the forest; rarer roots where there are many, so that L0 stays small."""
+    """P(fires) of every feature of the forest; with many roots, each is rarer, so that L0 stays small."""
     p_root = 0.15 if n_roots < 100 else 0.05
     return n_roots * [p_root, *CHILDREN * [P_CHILD]]
 

@@ -1,4 +1,4 @@
-"""The loops that people write first, and published code has: what the templates' vectorised samplers replace."""
+"""Straightforward loops, as in published code, which the templates' vectorised samplers replace."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def tree_sampling(batch: int, tree: str, observed: int) -> Case:
     """One sample after the other by recursion: a torch draw per node, np.random.choice per exclusive group.
 
     The Matryoshka toy model was published like this (karlkumbier/matryoshka-saes, tree.py): every node is visited,
-    whether or not its parent is active. The leanest recursion, Python's own random numbers and no visit below an
-    inactive node, takes about a fifteenth of the time.
+    whether or not its parent is active. A minimal recursion, with Python's own random numbers and no visits
+    below an inactive node, takes about a fifteenth of the time.
     """
     root = json.loads(Path(tree).read_text())
     number_of = {id(node): number for number, node in enumerate(read_out(root))}

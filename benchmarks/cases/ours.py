@@ -1,4 +1,4 @@
-"""The templates' own modules doing what is measured; the template's folder and templates/common are on the path."""
+"""The benchmark cases with the templates' own modules; the template's folder and templates/common are on the path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from torch import Tensor
 from worker import Case, serve
 
 SAE_CHUNK_STEPS = 20
-"""Steps whose batches are drawn together; few enough that they stay in the cache."""
+"""Steps whose batches are drawn together; few enough to fit in the cache."""
 
 
 def tree_sampling(batch: int, tree: str, observed: int) -> Case:
@@ -88,7 +88,7 @@ def k_active(rows: int, k: int, n_features: int, observed: int) -> Case:
 
 
 def tms_tree(minibatches: str, steps: int, observed_steps: int, observed_instances: int) -> Case:
-    """The whole sweep in one loop, from a start of its own in each repetition."""
+    """The whole sweep in one loop, with a new initialization in each repetition."""
     from experiment import Config, train
 
     law, cpu = "early_stopping", torch.device("cpu")

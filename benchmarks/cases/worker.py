@@ -1,14 +1,15 @@
-"""A case in a process of its own, which sets it up and then does what it is asked, one JSON line each way.
+"""Runs a case in its own process: sets it up and then answers requests, one JSON line each way.
 
     python ours.py CASE '{"argument": value, …}'
 
 {"time": s}       run it for at least s seconds of CPU time → seconds per unit
-{"memory": true}  set it up anew and run it once → MiB that this adds to the process at its peak; ask for times first,
-                  so that what is imported on the way is there already
-{"observe": path} set it up anew, so that nothing depends on the repetitions before, and save what a check compares as
-                  an npz → null
+{"memory": true}  set it up again and run it once → MiB that this adds to the process at its peak; ask for times first,
+                  so that lazy imports are done already
+{"observe": path} set it up again, so that nothing depends on earlier repetitions, and save what a check compares as an
+                  npz → null
 
-Imported by both sides, so that both are measured by the same lines; imports nothing that the peers' Python may lack.
+Both sides import this module, so that both are measured in the same way. It imports nothing that the peers' Python may
+lack.
 """
 
 import ctypes
@@ -34,17 +35,17 @@ class Case(NamedTuple):
     run: Callable[[], object]
     """One repetition, all of it timed."""
     observe: Callable[[], Mapping[str, NDArray[Any]]]
-    """What must have the same law on both sides; checks.py names the arrays."""
+    """What must have the same distribution on both sides; checks.py describes the arrays."""
     units: float = 1.0
-    """What is done in one repetition: times are per unit."""
+    """Work done in one repetition; times are per unit."""
     run_short: Callable[[], object] | None = None
-    """Something short with the same peak of memory, where a repetition takes minutes."""
+    """A shorter case with the same peak memory, if a repetition takes minutes."""
 
 
 def serve(cases: Mapping[str, Callable[..., Case]]) -> None:
-    """Answer the requests on standard input about the case that the command line names."""
+    """Answer requests on standard input about the case named on the command line."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # so that output of libraries is not mistaken for an answer
     torch.set_num_threads(1)
     set_up = partial(cases[sys.argv[1]], **json.loads(sys.argv[2]))
     case = set_up()
@@ -61,7 +62,7 @@ def serve(cases: Mapping[str, Callable[..., Case]]) -> None:
 
 
 def seconds(case: Case, least: float) -> float:
-    """CPU seconds of this process per unit, over as many repetitions as fill `least`."""
+    """CPU seconds of this process per unit, over enough repetitions to fill `least`."""
     started, took, repetitions = time.process_time(), -1.0, 0
     while took < least:
         case.run()
@@ -72,8 +73,8 @@ def seconds(case: Case, least: float) -> float:
 def memory(set_up: Callable[[], Case]) -> float:
     """MiB of resident memory that a new case and one repetition need at their peak."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # else it would use again what earlier repetitions have freed
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now
+    ctypes.CDLL(None).malloc_trim(0)  # otherwise it would reuse memory freed by earlier repetitions
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current value
     before = peak()
     case = set_up()
     (case.run_short or case.run)()

@@ -1,7 +1,7 @@
-"""An audit of results that another system left behind: what its folder shows and nobody said.
+"""Audits the results of another system: finds problems that its folder shows but its authors do not mention.
 
 `reading` turns a folder into frozen records and trusts nothing in it; `transcript` and `judging` are pure; `page`
-renders.
+renders HTML.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def audit(folder: Path, metric: str | None = None, goals: Mapping[str, Goal] | N
     """Audit one idea's folder, or a folder of such folders.
 
     Args:
-        folder: it is only read.
-        metric: the primary one; without it, one is chosen by its name.
-        goals: metric → which way is good, where names mislead.
+        folder: it is not modified.
+        metric: the primary metric; by default it is chosen by name.
+        goals: metric → its direction, for metrics with misleading names.
 
     Raises:
         UserError: there is nothing to audit, or no idea has a metric of that name.
@@ -40,24 +40,24 @@ def _refuse_unknown(materials: Sequence[Material], wanted: Wanted) -> None:
     there = {name for m in materials for run in m.runs for each in run.results.values() for name in each}
     for name in (wanted.metric, *wanted.goals):
         if name is not None and name not in there:
-            known = listing(sorted(there), 20) or "none at all"
-            raise UserError(f"no run here has a metric {name!r}; there are: {known}")
+            known = listing(sorted(there), 20) or "none"
+            raise UserError(f"no run has a metric {name!r}; known: {known}")
 
 
 def totals(ideas: Sequence[IdeaReport]) -> tuple[Share, ...]:
-    """What was found over all ideas, as shares of what it could have been; without those that cannot be known."""
+    """What was found over all ideas, as shares of what was checked; shares of nothing are left out."""
     measured = [run for idea in ideas for run in idea.runs if run.number and run.status == "measured"]
     findings = [item for idea in ideas for item in idea.findings]
     kept = sum(run.snapshot for run in measured)
-    told = [run.seen for run in measured if run.seen is not None]
+    seen = [run.seen for run in measured if run.seen is not None]
     failed = _count(findings, "failed launch")
     launched = sum(r.status == "measured" for idea in ideas if idea.failures_known for r in idea.runs if r.number)
     errors = [each for idea in ideas for each in idea.standard_errors]
     judged = [j.word for run in measured for j in run.judgements if j.word in WORDS]
     shares = (
         _share("runs", "executed code that had already run", sum(r.same_code_as is not None for r in measured), kept),
-        _share("runs", "changed only what no snapshot keeps", _count(findings, "unsnapshotted"), kept),
-        _share("results", "were never told to the agent", told.count(False), len(told)),
+        _share("runs", "changed only files outside the snapshot", _count(findings, "unsnapshotted"), kept),
+        _share("results", "were never seen by the agent", seen.count(False), len(seen)),
         _share("launches", "failed", failed, failed + launched),
         _share("claimed standard errors", "are wrong", *_wrong(errors)),
         *(_share("comparisons with run 0", f"say: {w}", judged.count(w), len(judged)) for w in WORDS if w in judged),

@@ -1,4 +1,4 @@
-"""Which runs executed the same code, and how far their results differ all the same: the noise nobody measured. Pure."""
+"""Which runs executed the same code, and how far their results differ nevertheless: unmeasured noise. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.results.final_info import mean
 
 @dataclass(frozen=True)
 class Code:
-    """What is known of the code that the runs executed."""
+    """What is known about the code that the runs executed."""
 
     first: dict[int, int]
-    """run → the first run that executed the same code, itself if that is it."""
+    """run → the first run that executed the same code, which may be itself."""
     unsnapshotted: dict[int, tuple[int, tuple[str, ...]]]
     """run → an earlier run with the same snapshot, and the other files that were edited in between."""
     certain: dict[int, bool]
@@ -30,9 +30,9 @@ class Code:
 
 
 def code_of(measured: Mapping[int, Source], chat: transcript.Story | None) -> Code:
-    """Compare the runs' snapshots, and read in the chat what else was edited.
+    """Compare the runs' snapshots, and find other edits in the chat.
 
-    The baseline has no snapshot. Where the chat shows that nothing was edited before run 1, run 1 executed its code.
+    The baseline has no snapshot. If the chat shows that nothing was edited before run 1, run 1 executed its code.
     """
     digests = {number: run.code for number, run in sorted(measured.items()) if run.code is not None}
     if 0 in measured and 0 not in digests and 1 in digests and transcript.edited_between(chat, 0, 1) == set():
@@ -54,13 +54,13 @@ def code_of(measured: Mapping[int, Source], chat: transcript.Story | None) -> Co
 
 
 def _others_edited(chat: transcript.Story | None, first: int, last: int) -> set[str] | None:
-    """Code files but the one whose state the snapshots tell."""
+    """Edited code files, except the one that the snapshots contain."""
     edited = transcript.edited_between(chat, first, last)
     return None if edited is None else edited - {transcript.SNAPSHOTTED}
 
 
 def replicates(measured: Mapping[int, Source], code: Code, wanted: Wanted) -> list[Replicates]:
-    """The groups of runs that executed the same code, with what they gave."""
+    """The groups of runs that executed the same code, with their results."""
     groups: dict[int, list[int]] = {}
     for run, first in code.first.items():
         groups.setdefault(first, []).append(run)
@@ -94,15 +94,15 @@ def _spreads(runs: Sequence[Source], wanted: Wanted) -> Iterator[Spread]:
             )
 
 
-def said_of_code(same: Sequence[Replicates], code: Code, primary: str | None) -> Iterator[Item]:
+def describe_code(same: Sequence[Replicates], code: Code, primary: str | None) -> Iterator[Item]:
     for group in same:
-        doubt = "" if group.certain else " (nothing tells whether other files changed)"
+        doubt = "" if group.certain else " (it is not known whether other files changed)"
         text = (
             f"runs {listing([str(run) for run in group.runs])} executed identical code{doubt}{_noise(group, primary)}"
         )
         yield Item(kind="replicate", run=group.runs[-1], message=text)
     for run, (earlier, files) in code.unsnapshotted.items():
-        text = f"run {run} differs from run {earlier} only in what no snapshot keeps: {listing(files, 5)}"
+        text = f"run {run} differs from run {earlier} only in files outside the snapshot: {listing(files, 5)}"
         yield Item(kind="unsnapshotted", run=run, message=text)
 
 

@@ -1,4 +1,4 @@
-"""From what was found in an idea's folder to what may be said of it. Pure."""
+"""From the content of an idea's folder to its report. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.audit import standard_errors, transcript
-from harness.audit.duplicates import Code, code_of, replicates, said_of_code
+from harness.audit.duplicates import Code, code_of, describe_code, replicates
 from harness.audit.metric_names import Wanted
 from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, Text
 from harness.audit.verdicts import judgements_of, primary_of
@@ -18,9 +18,9 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
 
 def judge(material: Material, wanted: Wanted) -> IdeaReport:
-    """Everything that can be said of one idea."""
-    chat = transcript.told(material.chats, material.chats_whole) if material.chats else None
-    log = transcript.logged(material.log) if material.log else transcript.Story()
+    """The report on one idea."""
+    chat = transcript.read_chats(material.chats, material.chats_whole) if material.chats else None
+    log = transcript.read_log(material.log) if material.log else transcript.Story()
     measured = {run.number: run for run in material.runs if run.measured}
     primary, goal, chosen = primary_of(measured, wanted)
     code = code_of(measured, chat)
@@ -40,7 +40,7 @@ def judge(material: Material, wanted: Wanted) -> IdeaReport:
         replicates=tuple(same),
         standard_errors=errors,
         findings=(
-            *said_of_code(same, code, primary),
+            *describe_code(same, code, primary),
             *_unseen(seen),
             *_failed(chat, log),
             *_without_result(material),
@@ -66,13 +66,13 @@ def _run_report(
     )
 
 
-# What the agent was told, and what failed
+# What the agent saw, and what failed
 
 
 def _seen(
     measured: Mapping[int, Source], texts: Sequence[Text], chat: transcript.Story | None
 ) -> dict[int, bool | None]:
-    """run → whether its result is in the chat: by the prompt that announces it, or by a number that only it has."""
+    """run → whether its result is in the chat: in the prompt that reports it, or as a number that only this run has."""
     if chat is None:
         return {run: None for run in measured if run}
     there = {event.run for event in chat.events if event.kind == "completed"} | _shown(measured, texts)
@@ -80,7 +80,7 @@ def _seen(
 
 
 def _shown(measured: Mapping[int, Source], texts: Sequence[Text]) -> set[int]:
-    """Runs of which the chat holds a number that only they have."""
+    """Runs with a number of their own that occurs in the chat."""
     prints = {number: _fingerprints(run) for number, run in measured.items()}
     owners = Counter(text for of_run in prints.values() for text in of_run)
     owner = {text: number for number, of_run in prints.items() for text in of_run if owners[text] == 1}
@@ -88,14 +88,14 @@ def _shown(measured: Mapping[int, Source], texts: Sequence[Text]) -> set[int]:
 
 
 def _fingerprints(run: Source) -> set[str]:
-    """A run's means as Python prints them, without a sign, those with digits enough to know them by."""
+    """A run's means as Python prints them, without sign; only those with enough digits to be recognized."""
     means = [metric.mean for each in run.results.values() for metric in each.values() if metric.mean is not None]
     return {text for text in (repr(abs(value)) for value in means) if sum(c.isdigit() for c in text) >= 7}
 
 
 def _unseen(seen: Mapping[int, bool | None]) -> list[Item]:
     return [
-        Item(kind="unseen", run=run, message=f"the agent was never told the result of run {run}")
+        Item(kind="unseen", run=run, message=f"the agent never saw the result of run {run}")
         for run, known in seen.items()
         if known is False
     ]
@@ -109,12 +109,12 @@ def _failed(chat: transcript.Story | None, log: transcript.Story) -> Iterator[It
 
 
 def _without_result(material: Material) -> Iterator[Item]:
-    """Runs that were launched, or should have been, and gave no result that can be read."""
+    """Runs that were launched, or should have been, and have no readable result."""
     for run in material.runs:
         if run.measured or not run.number:
             continue
         if run.unreadable:
-            text = f"run {run.number} has no result that can be read"
+            text = f"run {run.number} has no readable result"
         elif run.code is not None:
             text = f"run {run.number} was launched (run_{run.number}.py is there) and gave no result"
         else:
@@ -123,7 +123,7 @@ def _without_result(material: Material) -> Iterator[Item]:
     there = {run.number for run in material.runs}
     gaps = [str(number) for number in range(1, max(there)) if number not in there]
     if gaps:
-        text = f"run{'s' if len(gaps) > 1 else ''} {listing(gaps, 10)} between the others: nothing is left"
+        text = f"run{'s' if len(gaps) > 1 else ''} {listing(gaps, 10)} between the others: no files left"
         yield Item(kind="no result", message=text)
 
 
@@ -131,7 +131,7 @@ def _without_result(material: Material) -> Iterator[Item]:
 
 
 def _claims(notes: Text | None, known: Known) -> tuple[list[Item], list[str]]:
-    """What the notes claim and the numbers do not support, and what of both was not looked at."""
+    """Claims in the notes that the numbers do not support, and what was not checked."""
     if notes is None or not known.scores:
         return [], []
     found = unsupported(notes.content, known)
@@ -141,7 +141,7 @@ def _claims(notes: Text | None, known: Known) -> tuple[list[Item], list[str]]:
 
 
 def _beyond(notes: str, known: Known) -> Iterator[str]:
-    """Bounds of the search for claims that were reached."""
+    """The limits of the claim check that were reached."""
     lines = notes.split("\n")
     datasets = [dataset for of_run in known.scores.values() for dataset in of_run.values()]
     counts = (
@@ -154,13 +154,13 @@ def _beyond(notes: str, known: Known) -> Iterator[str]:
     )
     for things, there, limit in counts:
         if there > limit:
-            yield f"of {there:,} {things} only the first {limit:,} were looked at for claims"
+            yield f"of {there:,} {things} only the first {limit:,} were checked for claims"
 
 
 def _known(
     measured: Mapping[int, Source], judgements: Mapping[int, list[Judgement]], primary: str | None, wanted: Wanted
 ) -> Known:
-    """What was recorded, claimed means and standard errors too: that these are wrong is said elsewhere."""
+    """What was recorded, including claimed means and standard errors; if these are wrong, other findings say so."""
     metrics = [(name, m) for run in measured.values() for each in run.results.values() for name, m in each.items()]
     others: dict[str, set[float]] = {name: set() for name, _ in metrics}
     for name, metric in metrics:

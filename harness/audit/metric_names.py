@@ -1,4 +1,4 @@
-"""Which way a metric is better, and which metric matters, as far as names tell. Pure."""
+"""The direction of a metric, and which metric is the primary one, guessed from names. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def words_of(metric: str) -> str:
 
 
 def goal_of(metric: str) -> Goal | None:
-    """Whether less or more is better, None where the name does not tell; the last word that tells decides."""
+    """Whether lower or higher is better, by the last word that tells; None if no word does."""
     words = words_of(metric)
     for pattern, goal in _RULES:
         if re.search(pattern, words + " "):
@@ -51,7 +51,7 @@ def likeliest(metrics: Sequence[str]) -> str | None:
     """The metric that an idea is most likely about: held-out quality before training quality before cost.
 
     Args:
-        metrics: in the order of the file; the first of equals is taken.
+        metrics: in the order of the file; ties go to the first.
     """
     return min(metrics, key=lambda name: _rank(words_of(name), goal_of(name)), default=None)
 
@@ -65,13 +65,13 @@ def _rank(words: str, goal: Goal | None) -> int:
 
 
 def is_cost(metric: str) -> bool:
-    """Whether a metric is of what a run cost, time or memory."""
+    """Whether a metric measures the cost of a run: time or memory."""
     return _LAST.search(words_of(metric)) is not None
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user said about metrics."""
+    """The user's options about metrics."""
 
     metric: str | None = None
     goals: Mapping[str, Goal] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""An audit as one page of HTML that needs nothing else: no script, no font, no network."""
+"""An audit as one self-contained HTML page: no scripts, fonts or network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TITLES: dict[Kind, str] = {
     "replicate": "Code that had already run",
-    "unsnapshotted": "Changes that no snapshot keeps",
+    "unsnapshotted": "Changes outside the snapshot",
     "unseen": "Results the agent never saw",
     "failed launch": "Failed launches",
     "no result": "Runs without a result",

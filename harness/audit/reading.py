@@ -1,4 +1,5 @@
-"""A results folder, read with suspicion: bounded, and links not followed. Every bound that is reached is said.
+"""Reads a results folder without trusting it: sizes are limited, and links are not followed. Each limit that is hit is
+reported.
 
 The format is that of the AI-Scientist system: `run_0 … run_5/final_info.json`, `run_i.py` (what run i executed),
 `experiment.py`, `notes.txt`, `*_aider.txt` (the conversation with the coding agent), `log.txt`.
@@ -24,45 +25,45 @@ from harness.template.code import meaning
 
 EXPECTED = (
     "expected the folder of one idea with run_0 … run_5/final_info.json, run_1.py …, notes.txt, *_aider.txt and "
-    "log.txt (all of them optional but one run), or a folder of such folders"
+    "log.txt (all optional, but at least one run), or a folder of such folders"
 )
 JSON_LIMIT, CODE_LIMIT, TEXT_LIMIT = 4 * 2**20, 2 * 2**20, 32 * 2**20
-"""Bytes of a final_info.json, of a source file and of any text that are read; larger files are skipped."""
+"""Maximum bytes of a final_info.json, a source file and any other text; larger files are skipped."""
 NOTES_LIMIT = 2**20
 ENTRIES = 20_000
-"""Entries of one folder that are looked at."""
+"""Maximum entries of one folder."""
 IDEAS, RUNS, DEPTH = 1000, 50, 3
-"""Ideas that are audited, runs of one idea, and how deep below the folder ideas are looked for."""
+"""Maximum number of ideas, of runs per idea, and depth of ideas below the folder."""
 DATASETS, METRICS = 50, 500
-"""Datasets of one final_info.json, and metrics over all of them."""
+"""Maximum datasets of one final_info.json, and metrics over all of them."""
 SEEDS = 10_000
-"""Values of one metric; one that has more is left out."""
+"""Maximum values of one metric; metrics with more are skipped."""
 CHATS = 8
-"""Files *_aider.txt of one idea."""
+"""Maximum number of *_aider.txt files of one idea."""
 _RUN = re.compile(r"run_(0|[1-9]\d{0,3})")
 _SNAPSHOT = re.compile(r"run_(0|[1-9]\d{0,3})\.py")
 
 
 class Unusable(Exception):
-    """A file that is left out; the message says why."""
+    """A file that is skipped; the message says why."""
 
 
 def ideas(folder: Path) -> tuple[list[Material], list[str]]:
-    """Every idea in a folder, or the folder itself as the one idea; and what was left out on the way.
+    """All ideas in a folder, or the folder itself as the only idea, and what was skipped.
 
     Raises:
-        UserError: there is nothing here that can be audited.
+        UserError: there is nothing to audit.
     """
     if not folder.is_dir():
-        problem = "no folder" if folder.exists() else "not there"
-        raise UserError(f"{tame(str(folder))} is {problem}; {EXPECTED}")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise UserError(f"{tame(str(folder))} {problem}; {EXPECTED}")
     skipped: list[str] = []
     places = _idea_folders(folder, folder, 0, skipped)
     found = [_material(place, folder) for place in islice(places, IDEAS)]
     if more := sum(1 for _ in places):
         skipped.append(f"only the first {IDEAS:,} of {IDEAS + more:,} ideas were audited")
     if not found:
-        why = f" (left out: {listing(skipped, 3)})" if skipped else ""
+        why = f" (skipped: {listing(skipped, 3)})" if skipped else ""
         raise UserError(f"nothing to audit in {tame(str(folder))}{why}; {EXPECTED}")
     return found, skipped
 
@@ -86,7 +87,7 @@ def _idea_folders(place: Path, root: Path, depth: int, skipped: list[str]) -> It
         for name in folders:
             yield from _idea_folders(place / name, root, depth + 1, skipped)
     elif folders:
-        skipped.append(f"{shown}: {len(folders):,} folder(s) in it, too deep to be looked at")
+        skipped.append(f"{shown}: {len(folders):,} subfolder(s), too deep to be checked")
 
 
 def _is_sign(entry: os.DirEntry[str]) -> bool:
@@ -101,7 +102,7 @@ def _entries(folder: Path, shown: str, skipped: list[str]) -> dict[str, os.DirEn
     with os.scandir(folder) as entries:
         found = list(islice(entries, ENTRIES))
         if more := sum(1 for _ in entries):
-            skipped.append(f"{shown}: only {ENTRIES:,} of {ENTRIES + more:,} entries were looked at")
+            skipped.append(f"{shown}: only {ENTRIES:,} of {ENTRIES + more:,} entries were checked")
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
@@ -115,7 +116,7 @@ def _material(folder: Path, root: Path) -> Material:
     runs = tuple(_source(folder, number, entries) for number in numbers[:RUNS])
     chats = [name for name in entries if name.endswith("_aider.txt")]
     if len(chats) > CHATS:
-        skipped.append(f"only the first {CHATS} of {len(chats):,} files *_aider.txt were read")
+        skipped.append(f"only the first {CHATS} of {len(chats):,} *_aider.txt files were read")
     texts = [text for chat in chats[:CHATS] if (text := _text(folder, chat, TEXT_LIMIT, skipped)) is not None]
     return Material(
         name=name,
@@ -135,9 +136,9 @@ def _missing(runs: tuple[Source, ...], entries: dict[str, os.DirEntry[str]], cha
         yield "run_0/final_info.json: no run can be compared with the baseline"
     snapshots = [f"run_{run.number}.py" for run in runs if run.number and run.measured]
     if without := [name for name in snapshots if name not in entries]:
-        yield f"{', '.join(without)}: what these runs executed is not known"
+        yield f"{', '.join(without)}: the code of these runs is not known"
     if not chats:
-        yield "*_aider.txt: what the agent was told, and edits of other files, are not known"
+        yield "*_aider.txt: what the agent saw, and edits of other files, are not known"
     if "log.txt" not in entries and not chats:
         yield "log.txt: failed launches are not known"
     if "notes.txt" not in entries:
@@ -171,15 +172,15 @@ def _source(folder: Path, number: int, entries: dict[str, os.DirEntry[str]]) -> 
 
 
 def _text(folder: Path, name: str, limit: int, skipped: list[str]) -> Text | None:
-    """A text file; bytes that are no UTF-8 become question marks, and a file that is no text is left out."""
+    """A text file, with bytes that are not UTF-8 replaced; a file that is not text is skipped."""
     shown = tame(name)
     try:
         content = _bytes(folder / name, limit)
         if b"\0" in content[:8192]:
-            raise Unusable("is no text, skipped")
+            raise Unusable("is not text, skipped")
         return Text(name=shown, content=content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        skipped.append(f"{shown}: is not UTF-8 throughout; bytes that could not be read were replaced")
+        skipped.append(f"{shown}: is not valid UTF-8; invalid bytes were replaced")
         return Text(name=shown, content=content.decode("utf-8", "replace"))
     except (Unusable, OSError) as error:
         skipped.append(f"{shown}: {_reason(error)}")
@@ -187,19 +188,19 @@ def _text(folder: Path, name: str, limit: int, skipped: list[str]) -> Text | Non
 
 
 def _bytes(path: Path, limit: int) -> bytes:
-    """The content of an ordinary file of bounded size; links and devices are not opened."""
+    """The content of a regular file of limited size; links and devices are not opened."""
     if path.is_symlink():
         raise Unusable("a link, not followed")
-    with open(path, "rb", opener=_wary) as file:
+    with open(path, "rb", opener=_open_safely) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Unusable("is no ordinary file, skipped")
+            raise Unusable("is not a regular file, skipped")
         content = file.read(limit + 1)
     if len(content) > limit:
         raise Unusable(f"larger than {limit >> 20} MiB, skipped")
     return content
 
 
-def _wary(path: str, flags: int) -> int:
+def _open_safely(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
@@ -208,16 +209,16 @@ def _reason(error: Exception) -> str:
 
 
 def _results(content: bytes) -> tuple[dict[str, dict[str, Metric]], list[str]]:
-    """What a final_info.json records, and what of it was left out.
+    """What a final_info.json records, and which of it was skipped.
 
-    Means may be named like the values per seed or with `_mean` behind it, standard errors likewise with `_stderr`.
+    Means are named like the values per seed, or with the suffix `_mean`; standard errors likewise with `_stderr`.
     """
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Unusable(f"is not readable JSON: {error}") from error
     if not isinstance(body, dict) or not body:
-        raise Unusable("is no object with one entry per dataset")
+        raise Unusable("is not an object with one entry per dataset")
     left_out: list[str] = []
     if len(body) > DATASETS:
         left_out.append(f"only the first {DATASETS} of {len(body):,} datasets were read")
@@ -227,10 +228,10 @@ def _results(content: bytes) -> tuple[dict[str, dict[str, Metric]], list[str]]:
     results: dict[str, dict[str, Metric]] = {}
     for dataset, name, metric in found[:METRICS]:
         if name in results.setdefault(dataset, {}):
-            left_out.append(f"{name} of {dataset} is there twice; the first was taken")
+            left_out.append(f"{name} of {dataset} occurs twice; the first one is used")
         results[dataset].setdefault(name, metric)
     if not results:
-        raise Unusable(f"records no number{f' ({left_out[0]})' if left_out else ''}")
+        raise Unusable(f"contains no numbers{f' ({left_out[0]})' if left_out else ''}")
     return results, left_out
 
 
@@ -249,7 +250,7 @@ def _metrics(dataset: str, entry: Any, left_out: list[str]) -> Iterator[tuple[st
         if isinstance(listed, list) and any(_is_number(value) for value in listed):
             values = tuple(value for value in map(_number, listed) if value is not None)
             if len(values) < len(listed):
-                left_out.append(f"{name} of {dataset} has a value per seed that is no finite number")
+                left_out.append(f"{name} of {dataset} has a value per seed that is not a finite number")
             elif len(values) > SEEDS:
                 left_out.append(f"{name} of {dataset} has {len(values):,} values per seed, more than {SEEDS:,}")
             else:
@@ -257,7 +258,7 @@ def _metrics(dataset: str, entry: Any, left_out: list[str]) -> Iterator[tuple[st
         elif claimed is not None:
             yield dataset, name, Metric(values=(claimed,), per_seed=False, mean=claimed, stderr=_number(error))
         elif _is_number(means.get(full)):
-            left_out.append(f"{name} of {dataset} is no finite number")
+            left_out.append(f"{name} of {dataset} is not a finite number")
 
 
 def _object(value: Any) -> dict[str, Any]:

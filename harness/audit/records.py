@@ -10,9 +10,9 @@ from pydantic import AfterValidator
 from harness.records import Goal, Record
 
 Kind = Literal["replicate", "unsnapshotted", "unseen", "failed launch", "no result", "numbers", "claim"]
-"""replicate: code that had run before. unsnapshotted: only files changed that no snapshot keeps. unseen: a result that
-the agent was never told. numbers: a claimed mean or standard error that its own values contradict. claim: a sentence
-of the notes that the numbers do not support."""
+"""replicate: code that had already run. unsnapshotted: only files outside the snapshot changed. unseen: a result that
+the agent never saw. numbers: a claimed mean or standard error that its own values contradict. claim: a sentence of the
+notes that the numbers do not support."""
 
 
 def _finite(value: float | None) -> float | None:
@@ -20,33 +20,33 @@ def _finite(value: float | None) -> float | None:
 
 
 Finite = Annotated[float | None, AfterValidator(_finite)]
-"""A quotient or a bound, None where it is too large to be a number: JSON has no infinity."""
+"""A float, or None if it is not finite: JSON has no infinity."""
 
 ARROWS: dict[Goal | None, str] = {"min": "↓", "max": "↑", None: ""}
 
 
 class Metric(Record):
-    """One metric of one run on one dataset, as its file has it."""
+    """One metric of one run on one dataset, as in its file."""
 
     values: tuple[float, ...]
-    """One per seed; the mean alone where nothing else is recorded."""
+    """One per seed; only the mean if nothing else is recorded."""
     per_seed: bool
-    """Whether `values` are those of seeds."""
+    """Whether `values` has one value per seed."""
     mean: float | None = None
     stderr: float | None = None
     """As claimed in the file."""
 
 
 class Source(Record):
-    """One run as it lies on disk."""
+    """One run as found on disk."""
 
     number: int
     results: dict[str, dict[str, Metric]] = {}
     """dataset → metric → what is recorded."""
     unreadable: bool = False
-    """Whether there is a final_info.json, or may be one, and it could not be used."""
+    """Whether a final_info.json exists, or may exist, but could not be used."""
     problems: tuple[str, ...] = ()
-    """What of its files could not be used, and why."""
+    """Which of its files could not be used, and why."""
     code: str | None = None
     """Digest of the syntax tree of run_N.py."""
 
@@ -63,7 +63,7 @@ class Text(Record):
 
 
 class Material(Record):
-    """One idea's folder as it was found; names and reasons are fit to be printed, the texts are not."""
+    """One idea's folder as found; names and reasons are safe to print, texts are not."""
 
     name: str
     folder: str
@@ -74,9 +74,9 @@ class Material(Record):
     chats_whole: bool = True
     """Whether all of them could be read."""
     missing: tuple[str, ...] = ()
-    """Files that should be there and are not, each with what cannot be said without it."""
+    """Missing files, each with what is unknown without it."""
     skipped: tuple[str, ...] = ()
-    """What is there and could not be read, or not wholly, each with the reason."""
+    """What could not be read completely, each with the reason."""
 
 
 class Item(Record):
@@ -104,7 +104,7 @@ class Spread(Record):
     relative: Finite
     """(largest − smallest) / |first|; None where the first is 0."""
     gain: Finite
-    """What would have been reported as the relative improvement of the best over the worst."""
+    """The relative improvement of the best over the worst mean, as it might have been reported."""
 
 
 class Replicates(Record):
@@ -117,11 +117,11 @@ class Replicates(Record):
 
 
 class Judgement(Record):
-    """The primary metric of one run on one dataset against run_0."""
+    """The primary metric of one run on one dataset, compared with run_0."""
 
     dataset: str
     word: str
-    """A verdict; "differs" where it is unknown which direction is good."""
+    """A verdict; "differs" if the direction of the metric is unknown."""
     n: int
     mean: float
     sd: float | None
@@ -137,33 +137,33 @@ class Judgement(Record):
 
     @property
     def said(self) -> str:
-        """The verdict and, where it is none, why."""
+        """The verdict or, if there is none, the reason."""
         return self.note if self.word == "cannot tell" and self.note else self.word
 
 
 class StandardErrors(Record):
-    """How the claimed standard errors of an idea came about."""
+    """How the claimed standard errors of an idea were computed."""
 
     formula: str
-    """The one that gives them, or "no known formula"."""
+    """The matching formula, or "no known formula"."""
     count: int
     ratio: Finite
-    """Claimed over right, median; None where no right one can be had."""
+    """Median of claimed over correct; None if there is no correct one."""
     right: bool
     """Whether this is the formula that gives the standard error of a mean."""
 
 
 class RunReport(Record):
-    """One run and what may be said of it."""
+    """The report on one run."""
 
     number: int
     status: Literal["measured", "no result"]
     same_code_as: int | None = None
     """The first run that executed the same code."""
     snapshot: bool
-    """Whether its code is there."""
+    """Whether its code was found."""
     seen: bool | None
-    """Whether the agent was told the result; None where that cannot be known."""
+    """Whether the agent saw the result; None if unknown."""
     judgements: tuple[Judgement, ...] = ()
 
 
@@ -175,10 +175,10 @@ class IdeaReport(Record):
     primary: str | None
     goal: Goal | None
     chosen: str
-    """How the primary metric and its goal were arrived at."""
+    """How the primary metric and its goal were chosen."""
     runs: tuple[RunReport, ...]
     failures_known: bool
-    """Whether there is a chat or a log that would tell of failed launches."""
+    """Whether there is a chat or a log, which would show failed launches."""
     replicates: tuple[Replicates, ...]
     standard_errors: tuple[StandardErrors, ...]
     findings: tuple[Item, ...]
@@ -187,20 +187,20 @@ class IdeaReport(Record):
 
 
 class Share(Record):
-    """`count` of `total` things, and what holds for them."""
+    """`count` of `total` things for which something holds."""
 
     things: str
     what: str
     count: int
     total: int | None
-    """None where it is not known of how many."""
+    """None if the total is not known."""
 
     def __str__(self) -> str:
         return f"{self.amount} {self.what}"
 
     @property
     def amount(self) -> str:
-        """As in "3 of 30 runs (10 %)"."""
+        """Such as "3 of 30 runs (10 %)"."""
         if self.total is None:
             return f"{self.count:,} {self.things}"
         return f"{self.count:,} of {self.total:,} {self.things} ({100 * self.count / self.total:.0f} %)"

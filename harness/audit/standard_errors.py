@@ -1,4 +1,4 @@
-"""Claimed means and standard errors against those that the values per seed give. Pure."""
+"""Compares claimed means and standard errors with those of the values per seed. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.audit.records import Item, Metric, Source, StandardErrors
 from harness.results.final_info import deviation, mean, standard_error
 
 TOLERANCE = 1e-4
-"""Relative difference up to which a claimed mean or standard error is taken for the right one."""
+"""Relative difference up to which a claimed mean or standard error counts as correct."""
 RIGHT = "std(ddof=1)/sqrt(n)"
 UNKNOWN = "no known formula"
 
 
 def check(measured: Mapping[int, Source]) -> tuple[tuple[StandardErrors, ...], list[Item]]:
-    """Claimed means and standard errors against those of the values per seed."""
+    """Compare claimed means and standard errors with those of the values per seed."""
     found: list[Item] = []
     ratios: dict[str, list[float | None]] = {}
     for number, run in measured.items():
@@ -26,7 +26,7 @@ def check(measured: Mapping[int, Source]) -> tuple[tuple[StandardErrors, ...], l
                 if not metric.per_seed:
                     continue
                 where = f"run {number}, {name} on {dataset}"
-                found += _checked(metric, where, number, seeds)
+                found += _check_mean(metric, where, number, seeds)
                 if metric.stderr is not None and (formula := formula_of(metric)) is not None:
                     right = standard_error(metric.values)
                     ratios.setdefault(formula, []).append(metric.stderr / right if right else None)
@@ -34,23 +34,23 @@ def check(measured: Mapping[int, Source]) -> tuple[tuple[StandardErrors, ...], l
         StandardErrors(formula=formula, count=len(each), ratio=_median(each), right=formula == RIGHT)
         for formula, each in ratios.items()
     )
-    return errors, [*_said_of_errors(errors), *found]
+    return errors, [*_describe_errors(errors), *found]
 
 
-def _checked(metric: Metric, where: str, number: int, seeds: int) -> list[Item]:
+def _check_mean(metric: Metric, where: str, number: int, seeds: int) -> list[Item]:
     found = []
     right = mean(metric.values)
     if metric.mean is not None and not math.isclose(metric.mean, right, rel_tol=TOLERANCE, abs_tol=1e-12):
         text = f"{where}: claims a mean of {metric.mean:.6g}, its values give {right:.6g}"
         found.append(Item(kind="numbers", run=number, message=text))
     if len(metric.values) < seeds:
-        text = f"{where}: a mean over {len(metric.values)} of {seeds} seeds; those without a value were left out"
+        text = f"{where}: a mean over {len(metric.values)} of {seeds} seeds; seeds without a value were left out"
         found.append(Item(kind="numbers", run=number, message=text))
     return found
 
 
 def formula_of(metric: Metric) -> str | None:
-    """How a claimed standard error was computed from the values; None where none is claimed or every way agrees."""
+    """How a claimed standard error was computed from the values; None if none is claimed or all formulas agree."""
     n, claimed = len(metric.values), metric.stderr
     if claimed is None:
         return None
@@ -75,7 +75,7 @@ def _median(ratios: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _said_of_errors(errors: Sequence[StandardErrors]) -> list[Item]:
+def _describe_errors(errors: Sequence[StandardErrors]) -> list[Item]:
     total = sum(each.count for each in errors)
     return [
         Item(

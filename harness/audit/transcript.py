@@ -1,4 +1,4 @@
-"""What the chat with the coding agent and the log tell: results given, edits applied, failed launches. Pure."""
+"""What the chat with the coding agent and the log show: results, applied edits, failed launches. Pure."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _LOG_FAILED = re.compile(r"^Run (\d{1,4}) (failed with return code \S{1,20}|time
 _TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Iteration)\b")
 NOT_CODE = re.compile(r"(^|/)(notes\.txt|plot\.py)$|\.(tex|bib|md|txt|csv|json|png|pdf)$")
-"""Files that take no part in a run."""
+"""Files that do not affect a run."""
 SNAPSHOTTED = "experiment.py"
-"""The one file whose state a run's snapshot keeps."""
+"""The only file in a run's snapshot."""
 
 EVENTS = 5_000
-"""That are kept of an idea's chats, and of its log; a long chat has a hundred."""
+"""Maximum number of events read from an idea's chats, and from its log; a long chat has a hundred."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a chat or a log tells."""
+    """One event in a chat or a log."""
 
     kind: Literal["completed", "failed", "traceback", "edit", "plots"]
     file: str
@@ -43,28 +43,28 @@ class Event:
 
 @dataclass(frozen=True)
 class Story:
-    """The first events, in their order."""
+    """The first events, in order."""
 
     events: Sequence[Event] = ()
     left_out: int = 0
-    """How many events follow upon these."""
+    """The number of events after these."""
     whole: bool = True
-    """Whether nothing else can have happened."""
+    """Whether these are certainly all events."""
 
     def cut(self, where: str) -> list[str]:
-        """What to say of the events left out, if any."""
+        """A message about the events left out, if any."""
         total = len(self.events) + self.left_out
         return [f"{where}: only the first {EVENTS:,} of {total:,} events were read"] if self.left_out else []
 
 
-def told(chats: Sequence[Text], whole: bool) -> Story:
-    """What aider chat histories tell of the runs; `whole`: these are all that there are."""
-    return _story(_told(chats), whole)
+def read_chats(chats: Sequence[Text], whole: bool) -> Story:
+    """The events in aider chat histories; `whole`: no history is missing."""
+    return _story(_chat_events(chats), whole)
 
 
-def logged(log: Text) -> Story:
+def read_log(log: Text) -> Story:
     """Launches that a log says failed, and its tracebacks."""
-    return _story(_logged(log))
+    return _story(_log_events(log))
 
 
 def _story(events: Iterator[Event], whole: bool = True) -> Story:
@@ -72,7 +72,7 @@ def _story(events: Iterator[Event], whole: bool = True) -> Story:
     return Story(first, left_out, whole and not left_out)
 
 
-def _told(chats: Sequence[Text]) -> Iterator[Event]:
+def _chat_events(chats: Sequence[Text]) -> Iterator[Event]:
     run = 1
     for chat in chats:
         lines, read = chat.content.split("\n"), 0
@@ -101,13 +101,13 @@ def _quoted(lines: Sequence[str], start: int) -> list[str]:
 
 
 def _error(lines: list[str]) -> str:
-    """The line of a traceback that says what went wrong; else the last one that says anything."""
+    """The line of a traceback with the exception, otherwise the last line that is not blank."""
     said = [line for line in clean("\n".join(lines)) if line.strip()]
     raised = [line for line in said if _EXCEPTION.match(line)]
-    return tame((raised or said or ["an error without a word"])[-1], 200)
+    return tame((raised or said or ["an error without a message"])[-1], 200)
 
 
-def _logged(log: Text) -> Iterator[Event]:
+def _log_events(log: Text) -> Iterator[Event]:
     start, error = 0, ""
     for number, line in enumerate(log.content.split("\n"), 1):
         if line.rstrip().endswith(_TRACEBACK):
@@ -121,9 +121,9 @@ def _logged(log: Text) -> Iterator[Event]:
 
 
 def failures(chat: Story | None, log: Story) -> list[Event]:
-    """Launches that failed, from the chat or the log, whichever tells of more.
+    """Failed launches, from the chat or the log, whichever shows more.
 
-    A traceback that is only in the log may be that of a plot, so it counts only where there is no chat.
+    A traceback that is only in the log may come from a plot, so it counts only if there is no chat.
     """
     in_log = [event for event in log.events if event.kind == "failed"]
     if chat is None:
@@ -133,9 +133,9 @@ def failures(chat: Story | None, log: Story) -> list[Event]:
 
 
 def edited_between(chat: Story | None, first: int, last: int) -> set[str] | None:
-    """Code files edited after the result of run `first` and before that of run `last`; None where the chat cannot tell.
+    """Code files edited after the result of run `first` and before that of run `last`; None if the chat cannot tell.
 
-    Run 0 is the baseline: its result is there before the chat begins.
+    Run 0 is the baseline: its result exists before the chat begins.
     """
     if chat is None or not chat.whole:
         return None

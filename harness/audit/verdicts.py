@@ -1,4 +1,4 @@
-"""Each run's primary metric against run_0: Welch's test over seeds, Holm-corrected over the idea. Pure."""
+"""Compares each run's primary metric with run_0: Welch's test over seeds, Holm-corrected over the idea. Pure."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from harness.results.final_info import deviation, mean
 
 
 def primary_of(measured: Mapping[int, Source], wanted: Wanted) -> tuple[str | None, Goal | None, str]:
-    """The primary metric, its goal, and how they were arrived at."""
+    """The primary metric, its goal, and how they were chosen."""
     names_of = [dict.fromkeys(m for each in run.results.values() for m in each) for run in measured.values()]
     counts = Counter(name for names in names_of for name in names)
     if wanted.metric is not None:
         if wanted.metric not in counts:
             return None, None, f"no run has a metric {wanted.metric}"
-        name, how = wanted.metric, "as asked"
+        name, how = wanted.metric, "as requested"
     else:
         chosen = likeliest([n for n in counts if counts[n] == max(counts.values())])
         if chosen is None:
             return None, None, "no run recorded a metric"
         name = chosen
-        how = "the only metric" if len(counts) == 1 else "chosen by its name; --metric takes another"
+        how = "the only metric" if len(counts) == 1 else "chosen by name; override with --metric"
     goal = wanted.goal(name)
     if goal is None:
-        how += "; whether less or more is better is not known: --goal says it"
+        how += "; its direction is unknown, set it with --goal"
     return name, goal, how
 
 
 def judgements_of(
     measured: Mapping[int, Source], primary: str, goal: Goal | None, repeated: Collection[int]
 ) -> dict[int, list[Judgement]]:
-    """The primary metric of every run on every dataset against run_0, p values corrected over all of them."""
+    """The primary metric of every run on every dataset, compared with run_0; p values are corrected together."""
     baseline = measured[0].results if 0 in measured else {}
     pairs = [
         (number, dataset, metrics[primary])
@@ -62,7 +62,7 @@ def judgements_of(
     found: dict[int, list[Judgement]] = {}
     for n, d, m in pairs:
         if (c := compared.get((n, d))) is not None:
-            said = _judged(c, adjusted.get((n, d)), goal)
+            said = _verdict_fields(c, adjusted.get((n, d)), goal)
         else:
             said = {"word": "baseline" if n == 0 else "replicate" if n in repeated else "nothing to compare with"}
         difference = _difference(m, baseline.get(d, {}).get(primary)) if n else {}
@@ -81,7 +81,7 @@ def _difference(metric: Metric, baseline: Metric | None) -> dict[str, Any]:
     return {"effect": effect, "relative": effect / abs(base) if base else None}
 
 
-def _judged(c: Comparison, adjusted: float | None, goal: Goal | None) -> dict[str, Any]:
+def _verdict_fields(c: Comparison, adjusted: float | None, goal: Goal | None) -> dict[str, Any]:
     word: str = verdict(c, adjusted)
     return {
         "word": "differs" if goal is None and word in ("better", "worse") else word,

@@ -1,4 +1,4 @@
-"""Names and texts from outside, fit to be printed anywhere. Pure."""
+"""Makes names and texts from outside safe to print anywhere. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def tame(text: str, limit: int = 300) -> str:
-    """One line, never empty, of characters that can be seen; "…" stands for what is beyond the limit."""
+    """One line, never empty, of printable characters; cut at the limit with "…"."""
     line = " ".join(text.split())
     shown = line if len(line) <= limit else line[: limit - 1] + "…"
     return "".join(c if c.isprintable() else "?" for c in shown) or "?"

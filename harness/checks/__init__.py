@@ -1,6 +1,6 @@
-"""What an edit must pass before it is launched. Each check looks at the worktree and returns what it holds against it.
+"""The checks that an edit must pass before it is launched. Each one inspects the worktree and returns its findings.
 
-Cheapest first: scope, no-op, lint, types, smoke. The first check that finds something ends the round.
+Cheapest first: scope, no-op, lint, held-out, types, smoke. The first check that finds something ends the round.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from harness.text import LINE
 from harness.workspace import Workspace
 
 MOST = 20
-"""Findings that are told of one edit."""
+"""Maximum number of findings reported for one edit."""
 
 
 class Check(Protocol):
-    """Looks at a worktree; finds nothing, or reasons not to launch what is there."""
+    """Inspects a worktree; its findings are reasons not to launch the code."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]: ...
 
@@ -29,10 +29,10 @@ class Check(Protocol):
 def first_findings(checks: list[Check], workspace: Workspace) -> tuple[Finding, ...]:
     """The findings of the first check that has any; a long list is cut."""
     found = next((found for check in checks if (found := check.check(workspace))), ())
-    told = tuple(f.model_copy(update={"message": _cut(f.message)}) for f in found[:MOST])
+    shown = tuple(f.model_copy(update={"message": _cut(f.message)}) for f in found[:MOST])
     if len(found) <= MOST:
-        return told
-    return (*told, Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
+        return shown
+    return (*shown, Finding(check=found[0].check, message=f"… and {len(found) - MOST} more"))
 
 
 def _cut(message: str) -> str:
@@ -43,7 +43,7 @@ def run_tool(name: str, *arguments: str, folder: Path) -> process.Completed:
     """Run a checking program in a folder.
 
     Raises:
-        HarnessError: it is not there, hangs, or fails.
+        HarnessError: it is missing, hangs or fails.
     """
     try:
         done = process.run([tool(name), *arguments], cwd=folder)
@@ -55,6 +55,6 @@ def run_tool(name: str, *arguments: str, folder: Path) -> process.Completed:
 
 
 def tool(name: str) -> str:
-    """The program of that name that was installed beside this Python, else the one on the PATH."""
-    beside = Path(sys.executable).parent / name
-    return str(beside) if beside.exists() else shutil.which(name) or name
+    """The program installed next to this Python, otherwise the one on the PATH."""
+    own = Path(sys.executable).parent / name
+    return str(own) if own.exists() else shutil.which(name) or name

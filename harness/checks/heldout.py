@@ -1,4 +1,4 @@
-"""Does the code reach for what its result is measured on? A study is not given it, and the attempt is told of."""
+"""Does the code try to use the held-out evaluation data? Studies do not get it; this reports the attempt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.workspace import Workspace
 
 @dataclass(frozen=True)
 class HeldOutCheck:
-    """Every Python file that the agent may write: imports of held-out modules, and texts that name held-out files."""
+    """Finds imports of held-out modules and names of held-out files in the Python files that the agent may write."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         template, root = workspace.template, workspace.root
@@ -26,21 +26,21 @@ class HeldOutCheck:
                 check="held-out",
                 file=path,
                 line=line,
-                message=f"{name} is for the evaluator alone: what a result is measured on is not given to studies",
+                message=f"{name} is for the evaluator only: studies do not get the held-out evaluation data",
             )
             for path in own
-            for name, line in reached_for(root / path, names)
+            for name, line in find_uses(root / path, names)
         )
 
 
-def reached_for(path: Path, names: set[str]) -> Iterator[tuple[str, int]]:
-    """Each of `names` that the file imports or writes in a text, with the line."""
+def find_uses(path: Path, names: set[str]) -> Iterator[tuple[str, int]]:
+    """Each of `names` that the file imports or mentions in a string, with the line."""
     modules = {PurePosixPath(name).stem: name for name in names}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the lint check's business
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # reported by the lint check
         return
     for node in ast.walk(tree):
         match node:

@@ -1,4 +1,4 @@
-"""ruff, for the mistakes that are certain to crash: syntax errors and undefined names."""
+"""ruff, for errors that are certain to crash: syntax errors and undefined names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.records import Finding
 from harness.workspace import Workspace
 
 FATAL = "E9,F821,F823,F406,F407,F701,F702,F704,F706"
-"""F831 (an argument named twice) is a syntax error to ruff, and syntax errors are always found."""
+"""F831 (duplicate argument) is not listed: ruff reports it as a syntax error, and always finds those."""
 
 
 @dataclass(frozen=True)
 class LintCheck:
-    """Every Python file of the worktree, by ruff's fatal codes; no configuration file is read."""
+    """Checks every Python file of the worktree for ruff's fatal codes; configuration files are ignored."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         return lint(workspace.root)

@@ -1,4 +1,4 @@
-"""Would this launch execute code that has been executed before? Then it is no new experiment."""
+"""Would this launch execute code that was executed before? Then it is not a new experiment."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class NoOpCheck:
         message = (
             f"the code that would be executed is identical to that of {earlier} (notes, plots, comments and blank "
             "lines do not count), so it was not launched; change the experiment, or reply with the one line "
-            "REPLICATE run_N to measure once more what run N gave"
+            "REPLICATE run_N to repeat run N on fresh seeds"
         )
         return (Finding(check="no-op", message=message),)

@@ -1,4 +1,4 @@
-"""The whole script once, tiny: it must end well and write every metric. A minute here saves an hour later."""
+"""Run the whole script on a tiny scale: it must succeed and write all metrics. A minute here saves an hour later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SmokeCheck:
 
     launcher: Launcher
     name: str
-    """Name of the job's folder, new for every smoke."""
+    """Name of the job's folder, new for every smoke run."""
     tick: Tick
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:

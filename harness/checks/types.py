@@ -1,4 +1,4 @@
-"""ty, for calls that cannot work: only errors new since the template, only rules that are nearly always right."""
+"""ty, for calls that cannot work: only errors that the template does not have, only rules that are rarely wrong."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RULES = ("missing-argument", "unknown-argument", "unresolved-reference", "missin
 
 @dataclass(frozen=True)
 class TypeCheck:
-    """Every Python file of the worktree that takes part in runs."""
+    """Checks the Python files of the worktree."""
 
     python: str
     """The interpreter whose packages the code may import."""
     accepted: Counter[str]
-    """Messages that the template itself gives, by file and text; they are not the agent's doing."""
+    """Errors of the unmodified template, by file and message."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         accepted = self.accepted.copy()
@@ -36,7 +36,7 @@ class TypeCheck:
 
 
 def accepted_errors(python: str, folder: Path) -> Counter[str]:
-    """What ty holds against the unmodified template."""
+    """ty's errors in the unmodified template."""
     return Counter(f"{f.file}: {f.message}" for f in errors(python, folder))
 
 

@@ -1,1 +1,1 @@
-"""Prose held against numbers. Reads text; never changes it."""
+"""Checks claims in prose against recorded numbers. Reads text; never changes it."""

@@ -1,15 +1,16 @@
 """Do the numbers support what the notes say? Pure.
 
-A text is read sentence by sentence, a table cell by cell:
+A text is read sentence by sentence, and a table cell by cell:
 
-- A number given as a value of a metric (`mentions` says when) must be a recorded one within its printed digits: a
+- A number given as a value of a metric (`prose.is_value` decides) must match a recorded number in all printed digits: a
   value, a mean, a spread, a difference or a relative change between two runs. Its metric is any that the sentence
-  names, else the last that the paragraph named; of a cell the column's, else the row's. Where there is none, a number
-  with KNOWN_BY_ITSELF digits must be one of any metric.
-- What is called improved or worse must have a verdict that says so; for other metrics than the primary one, or against
-  another run than the baseline, at least a mean that moved that way. The run is the section's, else the one named.
+  names, otherwise the last that the paragraph named; in a table the column's, otherwise the row's. If there is none, a
+  number with KNOWN_BY_ITSELF digits must match one of any metric.
+- What is called improved or worse must have a verdict that says so. For other metrics than the primary one, and for
+  comparisons with another run than the baseline, it is enough that a mean moved that way. The run is the section's,
+  otherwise the one that the sentence names.
 
-Nothing is rewritten, and what cannot be told is not listed.
+Nothing is rewritten, and sentences that cannot be decided are not listed.
 """
 
 from __future__ import annotations
@@ -27,37 +28,37 @@ from harness.results.final_info import deviation, mean, standard_error
 from harness.text import printable
 
 LINE, LINES, FINDINGS = 20_000, 20_000, 200
-"""Characters of a line and lines of a text that are read, and findings that are given, at most."""
+"""Maximum number of characters read of a line, of lines read of a text, and of findings."""
 NAMES, PAIRED, SEEDS = 60, 20, 100
-"""Metrics, datasets; runs that are compared with each other; values per seed that are looked at, at most."""
+"""Maximum number of metrics and of datasets, of runs compared with each other, and of values per seed."""
 KNOWN_BY_ITSELF = 4
-"""Significant digits from which a number is taken for a result though nothing near it names a metric."""
+"""A number with this many significant digits counts as a result even if no metric is named near it."""
 
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
 _ITEM = re.compile(r"(?:[-*+]|\d+[.)])\s")
 _ABOUT_RESULTS = re.compile(r"\b(?:performance|results?|quality|baseline|runs?)\b", re.I)
 _SOMETHING_ELSE = re.compile(r"\b(?:than|previous|prior|earlier|last)\b", re.I)
 _AVERAGE = ""
-"""In the place of a dataset: the average over all of them."""
+"""Stands for a dataset: the average over all of them."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What was recorded: all that a claim can be held against."""
+    """What was recorded: everything that a claim is checked against."""
 
     scores: Mapping[int, Scores]
     """run → its values; run 0 is the baseline."""
     verdicts: Mapping[int, Mapping[str, str]]
-    """run → dataset → what may be said of the primary metric; only "better" and "worse" support such words."""
+    """run → dataset → verdict on the primary metric; only "better" and "worse" support such words."""
     primary: str
     goals: Mapping[str, Goal]
-    """metric → which way is good, where that is known."""
+    """metric → its direction, if known."""
     others: Mapping[str, frozenset[float]] = field(default_factory=dict)
     """metric → further numbers that were computed, such as effects and the ends of their intervals."""
 
 
 def unsupported(text: str, known: Known) -> tuple[Finding, ...]:
-    """What a text claims and the numbers do not support, with line numbers."""
+    """Claims in a text that the numbers do not support, with line numbers."""
     reader = _Reader(known)
     found: list[Finding] = []
     for number, line in enumerate(text.split("\n")[:LINES], 1):
@@ -76,7 +77,7 @@ class _Reader:
         self._values = _Values(known)
         self._words = Vocabulary(self._values.metrics, self._values.datasets)
         self._section: tuple[int, int] = 0, 0
-        """The run whose section this is, 0 for none, and the level of its heading."""
+        """The run of this section (0 for none) and the level of its heading."""
         self._topic: frozenset[str] = frozenset()
         """Metrics that the paragraph was last about."""
         self._columns: list[frozenset[str]] = []
@@ -115,7 +116,7 @@ class _Reader:
         yield from self._unrecorded(text, named, self._topic, datasets)
         results = _ABOUT_RESULTS.search(text)
         metrics = self._topic or ({self._known.primary} if results else set())
-        praise, compared = prose.praise(text), self._compared(text)
+        praise, compared = prose.praise(text), self._find_runs(text)
         if praise and compared and metrics and (named or datasets or results):
             yield from self._undeserved(*praise, *compared, metrics, datasets)
 
@@ -125,13 +126,13 @@ class _Reader:
             of = metrics or (self._values.metrics if number.digits >= KNOWN_BY_ITSELF else ())
             if of and prose.is_value(number, text, named) and not self._values.include(number, of, datasets):
                 what = f"value of {', '.join(sorted(of))}" if len(of) <= 3 else "value of any metric"
-                change = " and no change of it between two runs" if number.percent else ""
-                yield f"{number.text} is no recorded {what}{change}"
+                change = " or change of it between two runs" if number.percent else ""
+                yield f"{number.text} is not a recorded {what}{change}"
 
     # Praise and blame
 
-    def _compared(self, text: str) -> tuple[int, int] | None:
-        """The run that a sentence is about and the one it is compared with; None where that is not clear."""
+    def _find_runs(self, text: str) -> tuple[int, int] | None:
+        """The run that a sentence is about and the one it is compared with; None if that is not clear."""
         named = [(run, behind) for run, behind in prose.runs(text) if run in self._known.scores]
         run = self._section[0] or next((run for run, behind in named if behind in ("", "in", "of", "for")), 0)
         others = [(other, behind) for other, behind in named if other != run]
@@ -158,7 +159,7 @@ class _Reader:
     def _unmoved(
         self, claim: str, polarity: Polarity, runs: tuple[int, int], metrics: Set[str], datasets: Set[str]
     ) -> Iterator[str]:
-        """For what has no verdict: whether any mean moved that way at all, and is of more than one value."""
+        """For metrics without a verdict: whether any mean, of more than one value, moved that way."""
         wrong = single = ""
         known = sorted(metrics & self._known.goals.keys())
         for metric, dataset in product(known, sorted(datasets or self._values.datasets)):
@@ -178,7 +179,7 @@ class _Reader:
 
 
 class _Values:
-    """Recorded values and what follows from them."""
+    """Recorded values and what can be derived from them."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
@@ -188,7 +189,7 @@ class _Values:
         self._sorted: dict[tuple[str, str, bool], list[float]] = {}
 
     def include(self, number: Number, metrics: Collection[str], datasets: Collection[str]) -> bool:
-        """Whether a number is one of the metrics' on one of the datasets, which are all of them if none is given."""
+        """Whether a number belongs to one of the metrics on one of the datasets (by default, on any of them)."""
         low, high = number.value - 1.01 * number.unit, number.value + 1.01 * number.unit
         for metric, dataset in product(metrics, datasets or (*self.datasets, _AVERAGE)):
             key = (metric, dataset, number.percent)
@@ -211,7 +212,7 @@ class _Values:
             yield from (sign * 100 * (a - b) / b for a, b in pairs if b for sign in (1, -1))
 
     def _runs(self, metric: str, dataset: str) -> list[tuple[float, ...]]:
-        """The values of every run that has some; as an average over datasets, its mean on each of them."""
+        """The values of every run that has any; for the average over datasets, the run's mean on each of them."""
         scores = [of_run for _, of_run in sorted(self._known.scores.items())]
         if dataset == _AVERAGE:
             runs = [tuple(mean(m[metric]) for m in of_run.values() if m.get(metric)) for of_run in scores]

@@ -1,4 +1,4 @@
-"""A study's own notes, held against its journal. Pure but for reading the file it is given."""
+"""Checks a study's own notes against its journal. Pure, except that it reads the notes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.state.verdicts import judge
 
 NAMES = ("notes.md", "notes.txt")
 SIZE_LIMIT = 2**20
-"""Bytes of notes that are read; more than that nobody wrote for a reader."""
+"""Maximum number of bytes of notes that are read."""
 
 
 def audit(study: Path, history: History) -> list[tuple[str, Finding]]:
@@ -25,12 +25,12 @@ def audit(study: Path, history: History) -> list[tuple[str, Finding]]:
 
 
 def recorded(history: History) -> Known:
-    """Everything that was computed in a study and that its agent was told."""
+    """Everything that a study computed and reported to its agent."""
     compared = [comparison for run in history.measured for comparison in _comparisons(run)]
     others: dict[str, set[float]] = {}
     for c in compared:
-        told = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect, c.low, c.high, c.detectable)
-        others.setdefault(c.metric, set()).update(value for value in told if value is not None)
+        reported = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect, c.low, c.high, c.detectable)
+        others.setdefault(c.metric, set()).update(value for value in reported if value is not None)
     measured = {run.number: run.measured.scores for run in history.measured if run.measured}
     return Known(
         scores={0: history.begun.baseline, **measured},

@@ -1,8 +1,8 @@
-"""What a sentence of somebody's notes mentions: numbers, metrics, datasets, runs, praise. Pure.
+"""What a sentence of notes mentions: numbers, metrics, datasets, runs, praise. Pure.
 
-A number is given as a value of a metric where nothing but linking words lies between the two ("the loss fell from 0.52
-to 0.42", "a 19 % reduction in loss") and what follows it is no other noun ("loss of 0.42 in 500 epochs"). Any other
-word, such as the name of a setting, breaks the link: the patterns are built to find nothing where they are not sure.
+A number counts as a value of a metric if there are only linking words between the two ("the loss fell from 0.52 to
+0.42", "a 19 % reduction in loss") and no other noun follows it (not so for 500 in "loss of 0.42 in 500 epochs"). Any
+other word, such as the name of a setting, breaks the link: if in doubt, the patterns match nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 Polarity = Literal["better", "worse"]
 REACH = 120
-"""Characters that may lie between a metric and its value."""
+"""Maximum number of characters between a metric and its value."""
 
 _CHANGE = r"""of|in|on|the|relative|absolute|percent\w*|slight|significant|clear|notable|substantial|further|effect|mean
     |final|best|lower|higher|smaller|larger|better|worse|less|more|faster|slower|drop(?:s|ped)?|falls?|rises?|gain(?:s|ed)?
@@ -67,7 +67,7 @@ _UNSURE = re.compile(
 
 
 class Mention(NamedTuple):
-    """A metric somewhere in a text, or several that may be meant."""
+    """A metric named in a text, or several that may be meant."""
 
     start: int
     end: int
@@ -76,24 +76,24 @@ class Mention(NamedTuple):
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it is printed."""
+    """A number as printed."""
 
     start: int
     end: int
     text: str
     value: float
     unit: float
-    """What its last printed digit is worth."""
+    """The value of one unit in its last printed digit."""
     digits: int
-    """How many are significant."""
+    """The number of significant digits."""
     percent: bool
     count: bool
     """Whether it may count something: no decimals, no power, no percent."""
     hedged: bool
-    """Whether it says of itself that it is approximate."""
+    """Whether the text marks it as approximate."""
 
     def is_print_of(self, value: float) -> bool:
-        """Whether `value` gives this number when it is rounded or cut off."""
+        """Whether `value` gives this number when rounded or truncated."""
         cut = abs(value) >= abs(self.value) and value * self.value >= 0
         return abs(value - self.value) <= self.unit * (1 if cut or self.hedged else 0.5) * (1 + 1e-9)
 
@@ -118,7 +118,7 @@ def numbers(text: str) -> Iterator[Number]:
 
 
 def is_value(number: Number, text: str, named: list[Mention]) -> bool:
-    """Whether a sentence gives a number as a value of a metric that it names, or, if it names none, of its topic."""
+    """Whether a sentence gives a number as a value of a metric that it names or, if it names none, of its topic."""
     at = bisect_left(named, number.start, key=lambda mention: mention.start)
     if at or not named:
         before, after = text[named[at - 1].end if at else 0 : number.start], _NEXT.match(text, number.end)
@@ -135,7 +135,7 @@ def _linked(text: str, links: re.Pattern[str], word: re.Pattern[str] = _WORD) ->
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Each up to the first word which says that the rest is only supposed, wished for, or somebody else's."""
+    """The sentences, each up to the first word that marks the rest as hypothetical, hoped for or another's result."""
     for sentence in _SENTENCE_END.split(text):
         yield _SUPPOSED.split(sentence, maxsplit=1)[0]
 
@@ -146,7 +146,7 @@ def runs(text: str) -> list[tuple[int, str]]:
 
 
 def praise(text: str) -> tuple[Polarity, str] | None:
-    """What a sentence says of a result, and the word it uses; None where it is denied, unsure or says both."""
+    """Whether a sentence calls a result better or worse, and in which word; None if negated, doubted or both."""
     meant = "" if _UNSURE.search(text) else _DENIED.split(text, maxsplit=1)[0]
     better, worse = _BETTER.search(meant), _WORSE.search(meant)
     if better and not worse:
@@ -175,7 +175,7 @@ class Vocabulary:
         return [Mention(m.start(), m.end(), self._meant[m.lastindex - 1]) for m in found if m.lastindex]
 
     def metrics_alone(self, text: str) -> frozenset[str]:
-        """The metrics that a table's cell names, if it names nothing else."""
+        """The metrics that a table cell names, if it contains nothing else."""
         rest = self._metric.sub(" ", self.without_names(text))
         return frozenset().union(*(m.metrics for m in self.metrics(text) if _linked(rest, _BEFORE_VALUE)))
 
@@ -183,7 +183,7 @@ class Vocabulary:
         return frozenset(name for name, pattern in self._datasets.items() if pattern.search(text))
 
     def without_names(self, text: str) -> str:
-        """The text with its runs and datasets, and the numbers in their names, blanked."""
+        """The text with the names of runs and datasets, and the numbers in them, blanked."""
         for pattern in (_RUN, *self._datasets.values()):
             text = pattern.sub(lambda match: " " * len(match[0]), text)
         return text
@@ -194,14 +194,14 @@ _LEFT_OUT = ("final", "best", "mean", "avg", "average", "total")
 
 
 def _spelling(tokens: list[str]) -> str:
-    """A metric's name with spaces, hyphens or underscores, words written out, and without "final" and the like."""
+    """A pattern for a metric's name: any separators, words in full or abbreviated, "final" and the like optional."""
     *words, last = [next((s for s in _SPELLINGS if re.fullmatch(s, token)), token) for token in tokens]
     pattern = "".join(rf"(?:{word}[\s_-]{{0,2}}){'?' if word in _LEFT_OUT else ''}" for word in words)
     return f"{pattern}{last}(?:_mean)?"
 
 
 def _of_dataset(name: str) -> re.Pattern[str]:
-    """A dataset's name; one that could be an English word only in quotes, behind "on" or "for", or before "dataset"."""
+    """A pattern for a dataset's name; one that may be an English word counts only in quotes or in a clear context."""
     word, quote = re.escape(name), "['\"`‘’“”*]"
     if not name.isalpha():
         return re.compile(rf"(?<!\w){word}(?!\w)", re.I)

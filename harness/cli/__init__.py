@@ -1,7 +1,7 @@
-"""The command line: the only place where the parts are put together.
+"""The command line: the only package that connects the others.
 
-Exit codes: 0 done, 1 a study failed or paused, 2 the user's mistake (one line on stderr), 130 interrupted.
-Each command imports what it needs when it is called, so that reading commands start fast.
+Exit codes: 0 success, 1 a study failed or paused, 2 user error (one line on stderr), 130 interrupted.
+A command imports what it needs when it is called, so that commands that only read start fast.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ COMMANDS = {
     "audit": ("audit",),
     "doctor": ("doctor",),
 }
-"""Module → the commands that it registers when it is imported, in the order in which help lists them."""
+"""Module → the commands that it registers on import, in the order of the help text."""
 
 
 def main() -> None:
     """Entry point of the `harness` command."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
-        del os.environ[name]  # set by a git hook that calls us, they would lead our git into its repository
+        del os.environ[name]  # set if a git hook calls us; our git would then use that repository
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "±" gets a question mark
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it looks through all installed packages for some
-    gc.set_threshold(100_000, 50, 50)  # the default spends a tenth of a short command on looking for garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # otherwise it searches all installed packages for plugins
+    gc.set_threshold(100_000, 50, 50)  # with the defaults, a tenth of a short command is garbage collection
     for module in _modules(sys.argv[1:]):
         import_module(module)
     try:
@@ -58,23 +58,23 @@ def main() -> None:
 
 
 def _explain(error: BaseException) -> int:
-    """Say in one line what went wrong; gives the exit code."""
+    """Print the error in one line and return the exit code."""
     match error:
         case click.UsageError():
             return _complain(error.format_message(), 2)
         case HarnessError():
             return _complain(str(error), error.exit_code)
-        case BrokenPipeError():  # the reader of our output has seen enough
+        case BrokenPipeError():  # the reader of our output closed the pipe
             sys.stderr.close()
             return 0
         case OSError():  # a full disk, a folder that cannot be written
-            return _complain(f"{error}; nothing that was recorded is lost, a study can be resumed", 1)
+            return _complain(f"{error}; nothing recorded is lost, and studies can be resumed", 1)
         case _:
             return _complain("interrupted", 130)
 
 
 def _modules(arguments: list[str]) -> list[str]:
-    """The module of the command that is named first; all of them where none is, for help and for mistakes."""
+    """The module of the named command; all modules if there is none, for help and error messages."""
     command = arguments[2:3] if arguments[:1] in (["-C"], ["--project"]) else arguments[:1]
     named = [module for module, names in COMMANDS.items() if {*command} & {*names}]
     return [f"harness.cli.{module}" for module in named or COMMANDS]

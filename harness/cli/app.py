@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="harness",
-    help="Let a coding agent work on an experiment overnight, and trust the numbers in the morning.",
+    help="Run machine-learning experiments with a coding agent overnight, and trust the numbers in the morning.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -59,7 +59,7 @@ def project() -> ProjectPaths:
 
 
 def console(stderr: bool = False) -> Console:
-    """A rich console; wide enough for tables where the output is no terminal."""
+    """A rich console; 160 columns wide if the output is not a terminal."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -67,27 +67,27 @@ def console(stderr: bool = False) -> Console:
 
 
 def width() -> int:
-    """Columns of the terminal; wide enough for tables where the output is none."""
+    """Columns of the terminal; 160 if the output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
 
 
 def print_line(*parts: str | tuple[str, str]) -> None:
-    """Print parts on one line, those with a style such as "bold red" coloured where the output is a terminal.
+    """Print parts on one line; on a terminal, parts with a style such as "bold red" are coloured.
 
-    Here and not with rich, which takes longer to load than a reading command may take.
+    This does not use rich, which is too slow to import for commands that only read.
     """
     pairs = [(part, "") if isinstance(part, str) else part for part in parts]
     typer.echo(" ".join(styled(text, style) for text, style in pairs))
 
 
 def styled(text: str, style: str) -> str:
-    """The text with the codes that a terminal needs for a style; `typer.echo` leaves them out elsewhere."""
+    """The text with terminal codes for a style; `typer.echo` strips them if the output is not a terminal."""
     words = set(style.split()) - {"default"}
     color = next(iter(words - {"bold", "dim"}), None)
     return typer.style(text, fg=color, bold="bold" in words or None, dim="dim" in words or None) if words else text
 
 
 def print_json(value: Any, indent: int | None = 1) -> None:
-    """Print a value as JSON; without an indent on one line, as one of several."""
+    """Print a value as JSON; on one line if `indent` is None."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    print(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # else a terminal may obey them
+    print(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # a terminal might interpret them

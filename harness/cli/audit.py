@@ -1,4 +1,4 @@
-"""The command that reads what another system left behind: audit."""
+"""harness audit: check another system's results."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from harness.records import Goal
 
 LISTED = 12
-"""Lines of one kind that are printed; the rest are counted, and all are in JSON and HTML."""
+"""Lines of one kind to print; the rest are only counted. JSON and HTML contain all of them."""
 SHOWN_DATASETS = 8
 
 
 @app.command()
 def audit(
-    folder: Annotated[Path, typer.Argument(help="One idea's results, or a folder of such folders. It is only read.")],
-    metric: Annotated[
-        str | None, typer.Option("--metric", help="The primary metric; without it, one is chosen by its name.")
-    ] = None,
+    folder: Annotated[
+        Path, typer.Argument(help="The results of one idea, or a folder of such folders. It is not modified.")
+    ],
+    metric: Annotated[str | None, typer.Option("--metric", help="The primary metric. Default: chosen by name.")] = None,
     goal: Annotated[
         list[str] | None,
-        typer.Option("--goal", metavar="METRIC=min|max", help="Which way is good, where a name misleads. Repeatable."),
+        typer.Option(
+            "--goal", metavar="METRIC=min|max", help="Direction of a metric whose name is misleading. Repeatable."
+        ),
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Also write a page to this file.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write an HTML report to this file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Audit the results folder of an AI-Scientist run. Lists repeated code, unseen results and unsupported claims."""
@@ -63,12 +65,12 @@ def _write(report: Report, path: Path) -> None:
     from harness.files import write_whole
 
     if path.is_dir():
-        raise UserError(f"the page cannot be written to {path}: it is a folder")
+        raise UserError(f"cannot write the report to {path}: it is a folder")
     text = page(report)
     try:
         write_whole(path, text)
     except OSError as error:
-        raise UserError(f"the page cannot be written to {path}: {error.strerror or error}") from error
+        raise UserError(f"cannot write the report to {path}: {error.strerror or error}") from error
 
 
 def _print(report: Report) -> None:
@@ -79,12 +81,12 @@ def _print(report: Report) -> None:
         for text, style in _idea(idea):
             out.print(Text(text, style=style), soft_wrap=True)
         out.print()
-    heading = f"all {len(report.ideas):,} ideas" if len(report.ideas) > 1 else "in all"
+    heading = f"all {len(report.ideas):,} ideas" if len(report.ideas) > 1 else "total"
     out.print(Text(heading, style="bold"))
     for share in report.totals:
         out.print(Text(f"  {share}"), soft_wrap=True)
     for line in _first(report.skipped):
-        out.print(Text(f"  left out: {line}", style="dim"), soft_wrap=True)
+        out.print(Text(f"  skipped: {line}", style="dim"), soft_wrap=True)
 
 
 def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
@@ -102,7 +104,7 @@ def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
     for kind in dict.fromkeys(item.kind for item in idea.findings):
         for line in _first([str(item) for item in idea.findings if item.kind == kind]):
             yield f"  ! {line}", "yellow"
-    for name, lines in (("missing", idea.missing), ("left out", idea.skipped)):
+    for name, lines in (("missing", idea.missing), ("skipped", idea.skipped)):
         for line in _first(lines):
             yield f"  {name}: {line}", "dim"
 
@@ -110,12 +112,12 @@ def _idea(idea: IdeaReport) -> Iterator[tuple[str, str]]:
 def _first(lines: Sequence[str]) -> Iterator[str]:
     yield from lines[:LISTED]
     if len(lines) > LISTED:
-        yield f"and {len(lines) - LISTED:,} more like this"
+        yield f"and {len(lines) - LISTED:,} more"
 
 
 def _table(idea: IdeaReport) -> Iterator[list[str]]:
     several = len({j.dataset for run in idea.runs for j in run.judgements}) > 1
-    head = ["run", "code", "agent told", *(["dataset"] if several else []), "value", "against run 0", "p", "verdict"]
+    head = ["run", "code", "seen by agent", *(["dataset"] if several else []), "value", "against run 0", "p", "verdict"]
     yield head
     for run in idea.runs:
         rows = [_cells(judgement, several) for judgement in run.judgements[:SHOWN_DATASETS]]
@@ -129,7 +131,7 @@ def _table(idea: IdeaReport) -> Iterator[list[str]]:
 
 
 def _of_run(run: RunReport) -> list[str]:
-    """What its code was, and whether the agent heard of its result."""
+    """Whether the run's code is new, and whether the agent saw its result."""
     same = f"= run {run.same_code_as}" if run.same_code_as is not None else ""
     kept = "own" if run.snapshot else "not kept" if run.number else ""
     return [same or kept, {True: "yes", False: "NO", None: ""}[run.seen]]

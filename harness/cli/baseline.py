@@ -1,4 +1,4 @@
-"""harness baseline: what an unmodified template scores."""
+"""harness baseline: the scores of an unmodified template."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ if TYPE_CHECKING:
 @app.command()
 def baseline(
     templates: TemplateNames = None,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether it is fresh; run nothing.")] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Run the template and replace what is stored.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check that it is up to date.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Run the template and replace the stored baseline.")
+    ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Run it again, store nothing, and hold the result against what is known.")
+        bool, typer.Option("--again", help="Re-run it and compare with known values; store nothing.")
     ] = False,
     executor: ExecutorName = "local",
     as_json: Json = False,
 ) -> None:
     """Create, check, refresh or reproduce a stored baseline.
 
-    Without an option: made if there is none, else checked. --check and --again take all templates where none is named.
+    Without an option, a missing baseline is created and an existing one is checked. --check and --again apply to all
+    templates if none is named.
     """
     from harness.errors import UserError
     from harness.template.baseline import path
 
     if check + refresh + again > 1:
-        raise UserError("take one of --check, --refresh and --again")
+        raise UserError("use only one of --check, --refresh and --again")
     if not templates and not (check or again):
-        raise UserError(f"which template? There are: {', '.join(names())}")
+        raise UserError(f"name a template: {', '.join(names())}")
     here, chosen = project(), load(templates)
     if again:
         _again(here, chosen, executor, as_json)
@@ -59,27 +62,27 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
         print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
         return
     for name, found in stored.items():
-        print(f"{name}: fresh, made on {found.machine} in {found.seconds:.1f} s")
+        print(f"{name}: up to date, measured on {found.machine} in {found.seconds:.1f} s")
         for row in rows(found.scores):
             print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
-def _store(here: ProjectPaths, chosen: Template, executor: str, told: TextIO) -> None:
+def _store(here: ProjectPaths, chosen: Template, executor: str, out: TextIO) -> None:
     from harness.cli.progress import bench
     from harness.template import baseline as baselines
 
     with bench(here, executor) as place, place.run(chosen) as finished:
         left_out = finished.save(here.baselines)
     launched, claims = finished.launched, finished.claims
-    note = f"; not kept, being large: {', '.join(left_out)}" if left_out else ""
-    print(f"stored in {baselines.folder(here.baselines, chosen)} ({launched.seconds:.1f} s){note}", file=told)
+    note = f"; too large to keep: {', '.join(left_out)}" if left_out else ""
+    print(f"stored in {baselines.folder(here.baselines, chosen)} ({launched.seconds:.1f} s){note}", file=out)
     for claim in claims:
         holds = "pass" if claim.holds else "FAIL"
-        print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=told)
+        print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=out)
 
 
 def _again(here: ProjectPaths, chosen: list[Template], executor: str, as_json: bool) -> None:
-    """Run every template anew and print what was expected of it, with pass or fail."""
+    """Re-run every template and print each known result with pass or fail."""
     from harness.cli.formatting import columns
     from harness.cli.progress import bench
     from harness.template import baseline as baselines
@@ -93,14 +96,14 @@ def _again(here: ProjectPaths, chosen: list[Template], executor: str, as_json: b
         claims = (*finished.claims, *baselines.agreement(stored, launched.scores, template.manifest.primary))
         rows += [{"template": template.name, **claim.model_dump()} for claim in claims]
         if not as_json:
-            print(f"{template.name}: run again in {duration(launched.seconds)}", flush=True)
+            print(f"{template.name}: re-run in {duration(launched.seconds)}", flush=True)
     if as_json:
         print_json(rows)
     else:
-        head = ["", "template", "what is known", "expected", "found"]
+        head = ["", "template", "known result", "expected", "found"]
         cells = [["pass" if r["holds"] else "FAIL", r["template"], r["claim"], r["expected"], r["found"]] for r in rows]
         print("\n" + columns([head, *([plain(str(cell)) for cell in row] for row in cells)]))
         failed = sum(not row["holds"] for row in rows)
-        print(f"\n{len(rows) - failed} of {len(rows)} hold, in {duration(time.monotonic() - started)}")
+        print(f"\n{len(rows) - failed} of {len(rows)} hold ({duration(time.monotonic() - started)})")
     if not all(row["holds"] for row in rows):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""harness compare: runs against their baselines. A table where there is room for one, otherwise a block per run."""
+"""harness compare: runs compared with their baseline, as a table or, on narrow terminals, as a block per run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from harness.records import Comparison
     from harness.report.comparison import ComparisonRow
     from harness.state.history import History
-from harness.state.run import Run
+    from harness.state.run import Run
 
 ROOM = 130
-"""Columns that the table needs; cut-off numbers would be worse than none."""
+"""Columns that the table needs; on narrower terminals it would cut numbers off."""
 HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "min. detectable", "verdict")
 
 
 @app.command()
 def compare(
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; without one, the latest.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every metric, not only the primary one.")] = False,
+    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies. Default: the latest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show all metrics, not only the primary one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the runs of a study with its baseline."""
@@ -35,7 +35,7 @@ def compare(
     here = project()
     known = here.studies()
     if not known:
-        raise UserError("there is no study yet; begin one with: harness run TEMPLATE --idea …")
+        raise UserError("there are no studies yet; start one with: harness run TEMPLATE --idea …")
     chosen = [here.study(name) for name in studies or []] or [here.study_paths(_latest(here))]
     found = [(paths, history(paths)) for paths in chosen]
     if as_json:
@@ -52,7 +52,7 @@ def _latest(here: ProjectPaths) -> str:
 
 
 def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
-    """Every run of a study against its baseline; the primary metric only, unless `every`."""
+    """Print every run of a study compared with its baseline; only the primary metric unless `every`."""
     from harness.cli.formatting import print_warnings
     from harness.report import comparison
     from harness.report.summary import status_of
@@ -68,13 +68,13 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
     else:
         _print_blocks(cells)
     print_warnings(comparison.disagreements(history), "bold red")
-    tried = comparison.compared(history)
+    tried = comparison.count_comparisons(history)
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
         print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
     print_warnings(comparison.elsewhere(history), "yellow")
     if any(run.promising and not run.confirmed for run in history.measured):
-        print_line((f"Measure a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
+        print_line((f"Confirm a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
     _print_control(paths, history)
     lab = paths.root.parent / "lab.git"
     for run in history.measured:
@@ -82,7 +82,7 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
 
 
 def _print_control(paths: StudyPaths, history: History) -> None:
-    """Best so far of a study and of its control, where it has one."""
+    """Print the best value so far of a study and its control, if it has one."""
     from harness.cli.formatting import curves
     from harness.report.comparison import control_of
 
@@ -96,7 +96,7 @@ def _print_control(paths: StudyPaths, history: History) -> None:
 
 
 def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
-    """The texts of each row, in the order of HEADS; a run is named in its first row only."""
+    """The cells of each row, in the order of HEADS; only a run's first row names it."""
     from harness.text import number
 
     found: list[tuple[str, ...]] = []
@@ -106,7 +106,7 @@ def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
         shown, before = ("" if name == before else name), name
         if c is not None:
             p = number(row.p) if c.primary and row.verdict != "exploratory" else ""
-            found.append((shown, *_measured(c, several), p, _detectable(c), row.verdict))
+            found.append((shown, *_comparison_cells(c, several), p, _detectable(c), row.verdict))
         elif row.unchanged:
             where = f"on {row.unchanged} dataset{'s' if row.unchanged > 1 else ''}"
             found.append((shown, where, "the same values", "", "", "", "", row.verdict))
@@ -115,7 +115,7 @@ def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
     return found
 
 
-def _measured(c: Comparison, several: bool) -> tuple[str, str, str, str]:
+def _comparison_cells(c: Comparison, several: bool) -> tuple[str, str, str, str]:
     from harness.text import number, plain
 
     metric = f"{plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"
@@ -135,7 +135,7 @@ def _detectable(c: Comparison) -> str:
 
 
 def _print_table(cells: list[tuple[str, ...]]) -> None:
-    """Columns below each other; the last one, which is the verdict, in its colour."""
+    """Print aligned columns; the verdict, in the last one, is coloured."""
     from harness.cli.formatting import VERDICT_STYLES, columns
 
     lines = columns([list(HEADS[:-1]), *(list(row[:-1]) for row in cells)], ragged=False).splitlines()

@@ -1,4 +1,4 @@
-"""harness confirm: measure a run again on fresh seeds."""
+"""harness confirm: re-run a run on fresh seeds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.cli.options import ExecutorName, Json, Sandbox, StudyName
 @app.command(name="confirm")
 def confirm_run(
     study: StudyName,
-    run: Annotated[int | None, typer.Argument(help="Its number; without it, the best that looks better.")] = None,
+    run: Annotated[int | None, typer.Argument(help="Run number. Default: the best promising run.")] = None,
     executor: ExecutorName = "local",
     sandbox: Sandbox = True,
     as_json: Json = False,
 ) -> None:
-    """Measure a run again on fresh seeds. Only that can make it "better"."""
+    """Re-run a run on fresh seeds. Only this can give it the verdict "better"."""
     from harness.cli.live import LiveWatcher
     from harness.planning import confirming
     from harness.planning.next_step import is_under_way

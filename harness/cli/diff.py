@@ -14,12 +14,14 @@ from harness.cli.options import Json, StudyName
 @app.command()
 def diff(
     study: StudyName,
-    first: Annotated[str | None, typer.Argument(help="A run's number; without it, what the study began with.")] = None,
-    second: Annotated[str | None, typer.Argument(help="A run's number; without it, the study's last commit.")] = None,
-    stat: Annotated[bool, typer.Option("--stat", help="Only the files and how many lines.")] = False,
+    first: Annotated[
+        str | None, typer.Argument(help="Run number: the end of the diff, or its start if there are two.")
+    ] = None,
+    second: Annotated[str | None, typer.Argument(help="Run number: the end of the diff.")] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="Show only the changed files and line counts.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what the agent changed. Without runs the whole study, with one run up to that, with two between them."""
+    """Show what the agent changed: in the whole study, up to one run, or between two runs."""
     from harness.text import printable
     from harness.workspace import Lab
 

@@ -1,4 +1,4 @@
-"""harness doctor: what is here, what is missing."""
+"""harness doctor: what is installed and what is missing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.cli.options import Json
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check what is installed and what works without it."""
+    """Check what is installed and what works without the rest."""
     rows = [
         {"what": what, "found": bool(found), "detail": found or without}
-        for what, (found, without) in _examined().items()
+        for what, (found, without) in _examine().items()
     ]
     if as_json:
         print_json(rows)
@@ -29,8 +29,8 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _examined() -> dict[str, tuple[str, str]]:
-    """What → (what was found, what its absence means)."""
+def _examine() -> dict[str, tuple[str, str]]:
+    """Part → (what was found, what it means if nothing was)."""
     from harness.execution import sandbox
     from harness.models import DEFAULT_MODELS
 
@@ -41,16 +41,15 @@ def _examined() -> dict[str, tuple[str, str]]:
         "git": (_version("git", "--version"), "nothing works without git: install it"),
         "bwrap": (
             confined,
-            "runs are not confined: their environment holds no key, but they can read your files and use the network; "
-            "install bubblewrap",
+            "runs are not confined: they get no keys, but can read your files and use the network; install bubblewrap",
         ),
         "ruff": (_version("ruff", "--version"), "studies cannot check edits: reinstall the harness"),
         "ty": (_version("ty", "--version"), "studies cannot check edits: reinstall the harness"),
-        "aider": (_package("aider-chat"), "only --agent tuner works"),
+        "aider": (_package("aider-chat"), "only --agent tuner and --agent random work"),
         "keys": (
             ", ".join(keys),
             f"none of {', '.join(DEFAULT_MODELS)}; "
-            "without one: --agent tuner, --model manual, replay:FILE and ollama/NAME",
+            "these work without a key: --agent tuner, --model manual, replay:FILE and ollama/NAME",
         ),
         "torch": (_package("torch"), "the shipped templates do not run: pip install 'experiment-harness[templates]'"),
         "gpu": (_version("nvidia-smi", "-L"), "everything runs on the CPU"),

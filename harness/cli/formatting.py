@@ -1,4 +1,4 @@
-"""How records of harness.report look on a terminal."""
+"""Format the records of harness.report for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.text import number
 
 BAR = 24
 STYLES = {"title": "bold", "aside": "dim", "good": "green", "bad": "red"}
-"""Tone of a line → how it is printed."""
+"""Tone of a line → its style."""
 VERDICT_STYLES = {
     "better": "bold green",
     "promising, unconfirmed": "green",
@@ -24,7 +24,7 @@ def style_of(line: StoryLine) -> str:
 
 
 def columns(rows: list[list[str]], ragged: bool = True) -> str:
-    """Rows with their cells one below the other; `ragged` without spaces at their ends."""
+    """Rows as aligned columns; `ragged` strips trailing spaces."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(line.rstrip() if ragged else line for line in lines)
@@ -36,7 +36,7 @@ def print_warnings(sentences: list[str], style: str) -> None:
 
 
 def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
-    """Best so far of a study and its control, run by run, and their difference at equal cost."""
+    """Best value so far of a study and its control, run by run, and their difference at equal cost."""
     values = [point.best for point in (*study, *control)]
     low, high = min(values), max(values)
 

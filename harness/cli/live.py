@@ -1,4 +1,4 @@
-"""What the user sees while a study is worked on: a line per event, and below it what is going on now."""
+"""Live output of a running study: a line per event and, below, the current activity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.text import duration, plain
 
 
 class LiveWatcher:
-    """Prints events as they happen; on a terminal, keeps a line with attempt, time, budget left and last output."""
+    """Prints events as they happen; on a terminal, also the attempt, time, remaining budget and last output line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -35,9 +35,9 @@ class LiveWatcher:
             self._live.stop()
 
     def happened(self, event: AnyEvent, history: History) -> None:
-        told = line(event, history)
-        if told:
-            self._console.print(Text(told.text, style=style_of(told)), soft_wrap=True)
+        shown = line(event, history)
+        if shown:
+            self._console.print(Text(shown.text, style=style_of(shown)), soft_wrap=True)
         if isinstance(event, TurnStarted):
             self._show(f"asking {history.begun.model or history.begun.agent} · left: {self._left(history)}")
         elif isinstance(event, AttemptEnded | EditChecked | ModelCalled | PlotsDrawn | StudyStopped):

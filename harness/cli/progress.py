@@ -1,4 +1,4 @@
-"""What a user sees while an unmodified template is run: a line that turns, and what they must know."""
+"""Progress output while an unmodified template runs: a spinner and messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bench(here: ProjectPaths, executor: str = "local", sandboxed: bool = True) -> Iterator[Bench]:
-    """A bench whose news go to stderr; of a run that fails, what it printed goes there too."""
+    """A bench that reports its progress on stderr, and the output of a run that fails."""
     out, runs_on = console(stderr=True), make(executor, here.settings)
     with out.status(Text("running the unmodified template")) as spinner:
 

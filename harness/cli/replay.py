@@ -1,4 +1,4 @@
-"""harness replay: perform a recorded study again."""
+"""harness replay: repeat a recorded study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def replay(
-    study: Annotated[str, typer.Argument(help="Name of the study to perform again.")],
+    study: Annotated[str, typer.Argument(help="Name of the study to repeat.")],
     sandbox: Sandbox = True,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +34,7 @@ def replay(
     before = history(original)
     if before.status not in ("done", "failed"):
         raise UserError(
-            f"{original.name} is not over ({before.status}); finish it with: harness resume {original.name}"
+            f"{original.name} has not ended ({before.status}); finish it with: harness resume {original.name}"
         )
     spec = _again(original, spec_of(original))
     names = (f"{original.name}-replay" + (f"-{n}" if n > 1 else "") for n in range(1, 1000))

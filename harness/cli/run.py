@@ -1,4 +1,4 @@
-"""harness run, resume: work on studies."""
+"""harness run, resume: start and continue studies."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @app.command()
 def run(
-    template: Annotated[str, typer.Argument(help="Name of a template, or the path of its folder.")],
+    template: Annotated[str, typer.Argument(help="Name or folder of a template.")],
     idea: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of one of the template's ideas, a .toml or .json file, or the idea itself. May be repeated."
+            help="Name of a shipped idea, a .toml or .json file, or the idea itself. Repeatable (one study each)."
         ),
     ] = None,
     agent: Annotated[str, typer.Option(help="aider, tuner, random, recorded, or package.module:Class.")] = "aider",
@@ -32,29 +32,32 @@ def run(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent. May be repeated."),
     ] = None,
     model: Model = None,
-    max_runs: Annotated[int, typer.Option(help="Numbered runs, baseline not counted.")] = 5,
+    max_runs: Annotated[int, typer.Option(help="Number of runs, not counting the baseline.")] = 5,
     confirm: Annotated[
-        int, typer.Option(help="Runs that are measured again on fresh seeds in the end, the best that look better.")
+        int, typer.Option(help="How many of the best promising runs to re-run on fresh seeds at the end.")
     ] = 1,
-    attempts: Annotated[int, typer.Option(help="Launches per run before it is given up.")] = 4,
-    max_fixes: Annotated[int, typer.Option(help="Turns in a row without a launch before the study stops.")] = 5,
-    max_dollars: Annotated[float | None, typer.Option(help="US dollars for model calls.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens for model calls.")] = None,
-    max_hours: Annotated[float | None, typer.Option(help="Hours of wall-clock time.")] = None,
+    attempts: Annotated[int, typer.Option(help="Launches per run before giving up on it.")] = 4,
+    max_fixes: Annotated[int, typer.Option(help="Consecutive turns without a launch before the study stops.")] = 5,
+    max_dollars: Annotated[float | None, typer.Option(help="Budget for model calls in US dollars.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Budget for model calls in tokens.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Budget in hours of wall-clock time.")] = None,
     name: Annotated[str, typer.Option(help="Name of the study (one idea only).")] = "",
-    start: Annotated[str, typer.Option("--from", help="STUDY/run_K to go on from.")] = "",
+    start: Annotated[str, typer.Option("--from", help="Start from another study's code: STUDY/run_K.")] = "",
     strategy: Annotated[
-        str, typer.Option(help="What the next run starts from: last, best, or package.module:Class.")
+        str, typer.Option(help="Which code the next run starts from: last, best, or package.module:Class.")
     ] = "last",
     control: Annotated[
-        str, typer.Option(help="tuner or random: work the same template with the same budget and no model, to compare.")
+        str,
+        typer.Option(
+            help="tuner or random: also run this agent, for comparison, with the same template and budget and no model."
+        ),
     ] = "",
     baseline_from: Annotated[
         Literal["here", "stored"],
         typer.Option(
             "--baseline",
-            help="here: where the stored baseline comes from another kind of machine, the unmodified template is run "
-            "here once. stored: never; equal values are then no proof of equal code.",
+            help="here: if the stored baseline is from another kind of machine, measure it once on this one. "
+            "stored: use the stored one anyway; equal values then do not prove equal code.",
         ),
     ] = "here",
     executor: ExecutorName = "local",
@@ -63,7 +66,7 @@ def run(
     model_retries: Retries = 4,
     as_json: Json = False,
 ) -> None:
-    """Run a study: an agent works on an idea, within a budget."""
+    """Run a study: an agent works on an idea within a budget."""
     from harness import agents
     from harness.cli.progress import bench
     from harness.errors import UserError
@@ -92,7 +95,7 @@ def run(
     ideas = _ideas(chosen, idea or [], worker.uses_model)
     check_name(name)
     if name and len(ideas) > 1:
-        raise UserError("--name goes with one idea; leave it out to name each study after its idea")
+        raise UserError("--name needs exactly one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
     priced = worker.check(agents.Request(chosen, given, model, priced=budget.dollars is not None))
     if control:
@@ -110,7 +113,7 @@ def run(
     ]
 
     def studies() -> Iterator[StudyPaths]:
-        """Each study, begun when the one before it is over."""
+        """Each study, created when the previous one has ended."""
         for spec in specs:
             yield from with_control(here, create(here, spec, say))
 
@@ -125,17 +128,17 @@ def _check_control(control: str, here: ProjectPaths, template: Template, name: s
 
     agents.find(control).check(agents.Request(template, agents.settings(control, here.settings)))
     if name and (here.runs / f"{name}-control").exists():
-        raise UserError(f"there is a study named {name}-control already; take another --name")
+        raise UserError(f"a study named {name}-control already exists; choose another --name")
 
 
 def _ideas(template: Template, texts: list[str], needed: bool) -> list[Idea]:
-    """The ideas that are to be worked on, one study each."""
+    """The ideas to work on, one study each."""
     from harness.errors import IdeaError
     from harness.template.ideas import read_idea
 
     if not texts and needed:
         shipped = ", ".join(template.ideas()) or "none shipped"
-        raise IdeaError(f"which idea? --idea takes text, a file, or one of: {shipped}")
+        raise IdeaError(f"no idea given; --idea takes text, a file, or one of: {shipped}")
     return [read_idea(template, text) for text in texts] or [tuning(template)]
 
 
@@ -164,7 +167,7 @@ def resume(
     model_retries: Retries = 4,
     as_json: Json = False,
 ) -> None:
-    """Continue a study that was paused, interrupted or killed. A finished run is never repeated."""
+    """Continue a study that was paused, interrupted or killed. Finished runs are not repeated."""
     from harness.study.open import may_resume
     from harness.study.spec import ExecutionOptions
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """SIGTERM, and a terminal that closes, mean what Ctrl-C means; once, so that stopping is not cut short."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, but only once, so that a repeated signal cannot cut the shutdown short."""
 
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)
@@ -19,11 +19,11 @@ def stop_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heeded = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
-    for each in heeded:
+    handled = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    for each in handled:
         signal.signal(each, stop)
     try:
         yield
     finally:
-        for each in heeded:
+        for each in handled:
             signal.signal(each, signal.SIG_DFL)

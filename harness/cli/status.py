@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @app.command()
 def status(
-    cost: Annotated[bool, typer.Option("--cost", help="What each study has cost, and all together.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="Show what each study has cost, and the total.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the studies of this project."""
     from harness.errors import JournalCorrupt
-    from harness.state.journal import folded
+    from harness.state.journal import fold
 
     here = project()
     studies, bad = [], []
     for paths in (here.study_paths(name) for name in here.studies()):
         try:
-            found = folded(paths.journal)
+            found = fold(paths.journal)
         except JournalCorrupt as error:
             bad.append(error)
         else:
@@ -46,7 +46,7 @@ def _print_status(studies: list[tuple[StudyPaths, History]], as_json: bool) -> N
         print_json([summary.model_dump(mode="json") for summary in summaries])
         return
     if not summaries:
-        print("No study yet. Begin one with: harness run TEMPLATE --idea …")
+        print("No studies yet. Start one with: harness run TEMPLATE --idea …")
         return
     from harness.cli.formatting import columns
     from harness.text import duration, plain

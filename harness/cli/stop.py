@@ -1,4 +1,4 @@
-"""harness stop: interrupt a study that is being worked on."""
+"""harness stop: interrupt a running study."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harness.cli.options import Json, StudyName
 @app.command()
 def stop(
     study: StudyName,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until it has stopped.")] = 60.0,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for it to stop.")] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Stop a running study. Its run ends, nothing is lost, and `harness resume` continues it."""
+    """Stop a running study and its current run. Nothing is lost; `harness resume` continues it."""
     from harness.errors import HarnessError
     from harness.report.summary import status_of
     from harness.state.journal import history
@@ -24,9 +24,9 @@ def stop(
 
     paths = project().study(study)
     if not stop_controller(paths, wait):
-        raise HarnessError(f"{paths.name} is still ending its run after {wait:g} s; look again with: harness status")
+        raise HarnessError(f"{paths.name} is still stopping after {wait:g} s; check again with: harness status")
     found = status_of(paths, history(paths))
     if as_json:
         print_json({"study": paths.name, "status": found})
     else:
-        print(f"{paths.name}: {found}\n\nGo on with:  harness resume {paths.name}")
+        print(f"{paths.name}: {found}\n\nContinue with:  harness resume {paths.name}")

@@ -23,7 +23,7 @@ app.add_typer(template_app, name="template")
 
 @template_app.command(name="check")
 def check_template(
-    template: Annotated[str | None, typer.Argument(help="Name of a template; without one, all of them.")] = None,
+    template: Annotated[str | None, typer.Argument(help="Name of a template. Default: all.")] = None,
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
     from harness.errors import HarnessError, TemplateError
@@ -39,7 +39,7 @@ def check_template(
                 raise
             print(f"{name}: {printable(str(error))}", file=sys.stderr)
     if wrong:
-        raise TemplateError(f"{len(wrong)} of {len(chosen)} templates are not in order: {', '.join(wrong)}")
+        raise TemplateError(f"{len(wrong)} of {len(chosen)} templates have problems: {', '.join(wrong)}")
 
 
 def _check_one(here: ProjectPaths, chosen: Template) -> None:
@@ -50,7 +50,7 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
     from harness.template import baseline as baselines
     from harness.template.ideas import read_idea
 
-    print(f"{chosen.name}: template.toml is sound")
+    print(f"{chosen.name}: template.toml is valid")
     ideas = [read_idea(chosen, name) for name in chosen.ideas()]
     print(f"{chosen.name}: {len(ideas)} ideas")
     findings = lint(chosen.folder)
@@ -63,14 +63,14 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
         with bench(here) as place:
             launched = place.smoke(chosen)
         memory = f"{launched.peak_memory / 2**20:.0f} MiB"
-        print(f"{chosen.name}: smoke run ended well after {launched.seconds:.1f} s, {memory}")
+        print(f"{chosen.name}: smoke run passed in {launched.seconds:.1f} s, {memory}")
     else:
-        print(f"{chosen.name}: template.toml has no [smoke], so the script was not tried")
+        print(f"{chosen.name}: template.toml has no [smoke], so the script was not run")
     if baselines.path(here.baselines, chosen).exists():
         baselines.load(here.baselines, chosen)
-        print(f"{chosen.name}: the baseline is fresh")
+        print(f"{chosen.name}: the baseline is up to date")
     else:
-        print(f"{chosen.name}: no baseline yet; make it with: harness baseline {chosen.name}")
+        print(f"{chosen.name}: no baseline yet; create it with: harness baseline {chosen.name}")
 
 
 @template_app.command(name="checkout")
@@ -84,16 +84,16 @@ def check_out(
 
     here, (chosen,) = project(), load([template])
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
-        raise UserError(f"{folder} is there already; name a folder that does not exist, or an empty one")
+        raise UserError(f"{folder} exists and is not empty; name a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     chosen.lay_out(folder)
     print(f"{chosen.name} as a study has it, in {folder}:")
     print(f"  may be changed: {', '.join(chosen.manifest.template.editable)}")
     print(f"  protected: {', '.join(chosen.protected) or 'none'}")
     if chosen.manifest.holds_out:
-        print("  not there: what is held out, which evaluators alone are given")
+        print("  left out: held-out files, which only evaluators get")
     if not environment.is_ready(chosen, here.environments):
-        fetched = " and what its prepare command fetches" if chosen.manifest.run.prepare else ""
+        fetched = " and what its prepare command downloads" if chosen.manifest.run.prepare else ""
         print(f"It needs the packages in {chosen.manifest.run.requirements}{fetched}. Get them first, once:")
         print(f"  harness {'template check' if chosen.manifest.smoke else 'baseline'} {shlex.quote(template)}")
     made = environment.place_of(chosen, here.environments)
@@ -101,7 +101,7 @@ def check_out(
     print(f"  cd {shlex.quote(str(folder.resolve()))}")
     print(f"  {_by_hand(chosen, made, 'run_1')}")
     if chosen.manifest.smoke:
-        print("Tiny, as a study tries it before each run:")
+        print("The smoke run that a study makes before each run:")
         print(f"  HARNESS_SMOKE=1 {_by_hand(chosen, made, 'smoke')}")
 
 

@@ -1,4 +1,4 @@
-"""Working on studies, one after another, while somebody looks on: what run, resume and replay share."""
+"""Run studies one after another with live output; shared by run, resume and replay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
-    """A study, and when it is done its control, if one was asked for and is not there."""
+    """The study and, once it is done, its control, if one was requested and does not exist yet."""
     from harness import agents
     from harness.records import PricedModel
     from harness.state.journal import history
@@ -46,7 +46,7 @@ def say(line: str) -> None:
 
 
 def work_all(here: ProjectPaths, studies: Iterator[StudyPaths], options: ExecutionOptions, as_json: bool) -> int:
-    """Work the studies one after another; the exit code is that of the worst."""
+    """Run the studies one after another; return the highest exit code."""
     codes = []
     for paths in studies:
         stopped = work(here, paths, options, quiet=as_json)
@@ -75,7 +75,7 @@ def work(here: ProjectPaths, paths: StudyPaths, options: ExecutionOptions, quiet
 
 def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:
     if stopped.status in ("paused", "interrupted"):
-        print(f"\nGo on with:  harness resume {paths.name}")
+        print(f"\nContinue with:  harness resume {paths.name}")
         return
     print(f"\nResults:     harness compare {paths.name}")
     print(f"What changed: harness diff {paths.name}")

@@ -1,1 +1,1 @@
-"""One job on one machine, whatever engine starts it. The only room that starts processes."""
+"""Runs one job on one machine, with any executor. The only package that starts processes."""

@@ -1,9 +1,9 @@
-"""The Python that a template runs with: the harness's own, another one, or one built for the template.
+"""The Python environment of a template: the harness's own, another interpreter, or one built for the template.
 
-A template whose `[run] python` names a requirements file gets a virtual environment of its own, built once. It falls
-back on the packages the harness runs with, so that PyTorch is not installed twice; what pip installs into it (a newer
-tokenizer than the agent may have, say) is seen by this template's scripts only. Then the template's `prepare` command
-fetches what no pip package is: models, texts. Both reach the network; runs do not have to.
+If `[run] python` names a requirements file, the template gets its own virtual environment, built once. It falls back on
+the harness's packages, so that PyTorch is not installed twice; the packages installed into it are visible only to this
+template's scripts. Then the template's `prepare` command downloads models or texts. Both steps use the network; runs
+do not have to.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from harness.template.manifest import executed
 Say = Callable[[str], None]
 """Called with each line that pip or the template's `prepare` prints."""
 ASSETS, HELD_OUT = "HARNESS_ASSETS", "HARNESS_HELD_OUT"
-"""Variables that name the folders of what `prepare` fetched: to every script; to evaluators alone."""
+"""Variables with the folders that `prepare` filled: for every script, and for evaluators only."""
 INSTALLED = "installed"
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What a job of a template runs with."""
+    """What the jobs of a template run with."""
 
     python: str = sys.executable
     assets: str = ""
-    """Folder with what `prepare` fetched, given to every script; empty when there is none."""
+    """Folder that `prepare` filled for every script; empty if there is none."""
     held_out: str = ""
-    """Folder with what `prepare` fetched for evaluators alone; empty when there is none."""
+    """Folder that `prepare` filled for evaluators only; empty if there is none."""
     readable: tuple[str, ...] = ()
-    """Folders of packages that a sandboxed job must see besides the interpreter's own."""
+    """Folders of packages that a sandboxed job must see in addition to the interpreter's own."""
 
     @property
     def held_out_digest(self) -> str:
-        """One digest for all of the held-out data; empty when there is none."""
+        """One digest for all of the held-out data; empty if there is none."""
         return digest_of(Path(self.held_out)) if self.held_out else ""
 
 
 def ready(template: Template, environments: Path, say: Say) -> Environment:
-    """The template's environment, built if it is not there yet.
+    """The template's environment; builds it if necessary.
 
     Raises:
         EnvironmentFault: pip or `prepare` failed, or another process is building it.
@@ -104,13 +104,13 @@ def _stamp(template: Template, folder: Path) -> Path:
 
 
 def _digest(template: Template) -> str:
-    """An environment is another one when its requirements, or the Python it stands on, are others."""
+    """Digest of what an environment depends on: the requirements and the Python that it is based on."""
     requirements = template.files[template.manifest.run.requirements].read_bytes()
     return hashlib.sha256(b"\0".join((requirements, sys.version.encode(), sys.prefix.encode()))).hexdigest()[:12]
 
 
 def _prepared_by(template: Template) -> str:
-    """`prepare` is run again when a protected file that is no plot changed; it keeps what is still good."""
+    """Digest of the protected files other than plots: `prepare` runs again when one of them changes."""
     names = sorted(name for name in template.protected if executed(name))
     files = "".join(f"{name}\0{digest_of_file(template.files[name])}\0" for name in names)
     return hashlib.sha256(files.encode()).hexdigest()[:12]
@@ -122,12 +122,14 @@ def _building(folder: Path, template: Template) -> Iterator[None]:
     with lock.held(folder / "lock") as ours:
         if not ours:
             other = lock.holder(folder / "lock")
-            raise EnvironmentFault(f"process {other} is building the environment of {template.name}; wait for it")
+            raise EnvironmentFault(
+                f"process {other} is building the environment of {template.name}; wait until it has finished"
+            )
         yield
 
 
 def _install(folder: Path, requirements: Path, say: Say) -> None:
-    say("making a virtual environment")
+    say("creating a virtual environment")
     venv = folder / "venv"
     _follow([sys.executable, "-m", "venv", str(venv)], folder, say)
     own = next(venv.glob("lib/python3*/site-packages"))
@@ -149,17 +151,17 @@ def _prepare(template: Template, folder: Path, made: Environment, say: Say) -> N
 
 
 def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) -> None:
-    """Run a step to its end; its output goes line by line to `say`, and whole into build.log."""
+    """Run a step to completion; its output goes line by line to `say` and to build.log."""
     log = folder / "build.log"
     ours = {**process.thread_limits(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with log.open("a", encoding="utf-8", buffering=1) as file:
 
-        def heard(line: str) -> None:
+        def on_line(line: str) -> None:
             file.write(line + "\n")
             say(line)
 
         try:
-            code = process.follow(argv, process.network_environment(ours), cwd or folder, heard)
+            code = process.follow(argv, process.network_environment(ours), cwd or folder, on_line)
         except OSError as error:
             raise EnvironmentFault(f"{argv[0]}: {error}") from error
     if code != 0:

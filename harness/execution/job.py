@@ -1,4 +1,4 @@
-"""What the runner is asked to do and what it answers: small files in a job's folder. Standard library.
+"""Jobs for the runner and their results, as small files in a job's folder. Standard library only.
 
 Plain dataclasses, because the runner starts once per launch and must start fast.
 """
@@ -17,14 +17,14 @@ State = Literal["queued", "running", "ended"]
 
 @dataclass(frozen=True)
 class Job:
-    """One process to run under limits, and perhaps another one after it. Every path is absolute."""
+    """One process to run under limits, optionally followed by another job. All paths are absolute."""
 
     folder: str
     """Holds job.json, result.json, log.txt and lock; the experiment cannot see it."""
     command: list[str]
     cwd: str
     out_dir: str
-    """The only folder the process may write to (besides a private /tmp); emptied before it starts."""
+    """The only folder the process may write to (partials a private /tmp); emptied before it starts."""
     env: dict[str, str]
     timeout: float
     """Seconds."""
@@ -33,18 +33,18 @@ class Job:
     network: bool = False
     gpus: int = 0
     threads: int | None = None
-    """Threads that numerical libraries may use at most; None is as many as there are cores."""
+    """Maximum number of threads of numerical libraries; None for one per core."""
     sandbox: bool = True
     readable: tuple[str, ...] = ()
     """Folders shown to the process read-only."""
     hidden: tuple[str, ...] = ()
-    """Folders that are empty for the process, but for what the fields above show of them."""
+    """Folders that appear empty to the process, except for what the fields above make visible."""
     packages: dict[str, str] = field(default_factory=dict)
-    """Versions of what the command's Python computes with; the runner reports them with its machine."""
+    """Versions of the numerical packages of the command's Python; the runner reports them with its machine."""
     unchanged: dict[str, str] = field(default_factory=dict)
-    """File or folder → the digest that it must have when the process is started."""
+    """File or folder → the digest that it must have when the process starts."""
     then: Job | None = None
-    """What is run after it, in the same place and with rights of its own, if it ends with exit code 0."""
+    """The job that follows on the same machine, with its own rights, if this one ends with exit code 0."""
 
     @property
     def log(self) -> Path:
@@ -66,9 +66,9 @@ class Job:
             job = job.then
 
     def save(self) -> None:
-        """Write job.json; forget results that do not count, so that what they stand for is run again.
+        """Write job.json, and delete results that do not count, so that their jobs are run again.
 
-        Nor does a result count whose output is gone while what comes after it has still to read it.
+        A result does not count if its job did not end by itself, or if its output is gone and the next job needs it.
         """
         for job in self.chain():
             Path(job.folder).mkdir(parents=True, exist_ok=True)
@@ -76,9 +76,9 @@ class Job:
             unread = job.then is not None and JobResult.load(job.then.result) is None
             if result is None or not result.ended_by_itself or (unread and not Path(job.out_dir).exists()):
                 job.result.unlink(missing_ok=True)
-        beside = Path(self.folder) / "job.json.part"
-        beside.write_text(json.dumps(asdict(self), indent=1))
-        beside.replace(Path(self.folder) / "job.json")
+        partial = Path(self.folder) / "job.json.part"
+        partial.write_text(json.dumps(asdict(self), indent=1))
+        partial.replace(Path(self.folder) / "job.json")
 
     @classmethod
     def load(cls, folder: Path) -> Job:
@@ -94,7 +94,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job's process ended, and those after it."""
+    """How a job's process ended, and those that followed."""
 
     ending: Ending
     code: int | None
@@ -102,11 +102,11 @@ class JobResult:
     peak_memory: int
     message: str = ""
     machine: dict[str, Any] = field(default_factory=dict)
-    """Where it ran, as `machine.describe` says it; empty if nobody was there to say."""
+    """Where it ran, as described by `machine.describe`; empty if unknown."""
     sandbox: str = ""
-    """Name of the sandbox that it had there, or "none"."""
+    """Name of the sandbox that was used, or "none"."""
     then: JobResult | None = None
-    """How the job after it ended, if there is one and this one ended with exit code 0."""
+    """How the next job ended, if there is one and this one ended with exit code 0."""
 
     @property
     def went_well(self) -> bool:
@@ -123,21 +123,16 @@ class JobResult:
         return self if self.then is None else self.then.last
 
     def save(self, job: Job) -> None:
-        beside = job.result.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(replace(self, then=None)), indent=1))
-        beside.replace(job.result)
+        partial = job.result.with_suffix(".part")
+        partial.write_text(json.dumps(asdict(replace(self, then=None)), indent=1))
+        partial.replace(job.result)
 
     @classmethod
     def load(cls, path: Path) -> JobResult | None:
-        """The result of one process in its result.json, or None while there is none that can be read."""
+        """The result of one process from its result.json, or None if there is no valid one."""
         try:
             found = cls(**json.loads(path.read_text()))
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            RecursionError,
-        ):  # not there, torn, of another version
+        except (OSError, ValueError, TypeError, RecursionError):  # missing, torn or from another version
             return None
         numbers = isinstance(found.seconds, int | float) and isinstance(found.peak_memory, int)
         known = found.ending in get_args(Ending) and isinstance(found.code, int | None)
@@ -154,7 +149,7 @@ class JobResult:
 
     @classmethod
     def lost(cls, job: Job, message: str) -> JobResult:
-        """The result of a job whose runner is gone; what ended before that is kept."""
+        """The result of a job whose runner is gone; results from before that are kept."""
         result = cls.load(job.result)
         if result is None or job.then is None:
             return cls("lost", None, 0.0, 0, message)
@@ -163,8 +158,8 @@ class JobResult:
 
 @dataclass(frozen=True)
 class JobState:
-    """Where a submitted job stands."""
+    """The state of a submitted job."""
 
     state: State
     where: str = ""
-    """Host, or the engine's own words for the place; empty while that is not known."""
+    """Host, or the executor's own description of the place; empty while unknown."""

@@ -1,6 +1,6 @@
-"""One launch of an experiment and what came of it: job in, metrics or a reason out.
+"""Launches an experiment and reads its metrics, or the reason why there are none.
 
-The same code launches a run, a smoke, a baseline, an evaluation and a plot; they differ in a folder and a variable.
+The same code launches runs, smoke runs, baselines, evaluations and plots.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Tick = Callable[[float, str], None]
 """Called while a job runs, with the seconds so far and the last line it printed."""
 TICK = 0.25
 UNACCEPTABLE = 3
-"""Exit code with which an evaluator says: the run saved something that cannot be evaluated."""
+"""Exit code of an evaluator that rejects what the run saved."""
 EVALUATION_TIMEOUT = 600.0
 PLOT_TIMEOUT = 300.0
 CLAIMS = TypeAdapter(tuple[Claim, ...])
@@ -36,7 +36,7 @@ CLAIMS = TypeAdapter(tuple[Claim, ...])
 
 @dataclass(frozen=True)
 class LaunchResult:
-    """What a launch gave."""
+    """The result of a launch."""
 
     outcome: Outcome
     seconds: float
@@ -45,53 +45,53 @@ class LaunchResult:
     reported: Scores = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
     machine: Machine | None = None
-    """Where it ran; None if nobody was there to say."""
+    """Where it ran; None if unknown."""
     sandbox: str = ""
-    """Name of the sandbox that it had there, or "none"."""
+    """Name of the sandbox that was used, or "none"."""
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """Launches what belongs to one template."""
+    """Launches the jobs of one template."""
 
     template: Template
     executor: Executor
     pinned: Path
     """The template copy that evaluators run from."""
     pinned_digest: str
-    """What the copy's digest must be before an evaluator is run from it."""
+    """Digest that the copy must have when an evaluator is started from it."""
     environment: Environment = field(default_factory=Environment)
     held_out_digest: str = ""
-    """What the digest of the environment's held-out data must be then; empty: anything."""
+    """Digest that the environment's held-out data must have then; empty to skip this check."""
     sandboxed: bool = True
     seeds: tuple[int, ...] = ()
-    """Other seeds than the template's, where there are any."""
+    """Seeds to use instead of the template's; empty for the template's."""
     hidden: tuple[str, ...] = ()
-    """Folders that no run may see into: the project with its other studies."""
+    """Folders hidden from every run: the project with its other studies."""
 
     def run(self, code: Path, folder: Path, out_dir: Path, tick: Tick, seeds: tuple[int, ...] = ()) -> LaunchResult:
-        """Run the experiment in `code`, on the template's seeds or others, read its metrics and have them evaluated."""
+        """Run the experiment in `code` on the template's seeds or on `seeds`, evaluate it and read its metrics."""
         launcher = replace(self, seeds=seeds) if seeds else self
         return launcher._launch(launcher._experiment(code, folder, out_dir), tick)
 
     def is_under_way(self, code: Path, folder: Path, out_dir: Path, seeds: tuple[int, ...] = ()) -> bool:
-        """Whether that run waits, runs or has ended by itself: then `run` takes it up."""
+        """Whether that run is queued, running or has ended by itself; `run` would then not start it again."""
         launcher = replace(self, seeds=seeds) if seeds else self
         return self.executor.find(launcher._experiment(code, folder, out_dir)) is not None
 
     def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> LaunchResult:
-        """The same, tiny, for a template that has a smoke run."""
+        """The same on a tiny scale, for a template with a smoke run."""
         return self._launch(self._experiment(code, folder, out_dir, smoke=True), tick)
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
-        """Run plot.py; an empty string, or what went wrong."""
+        """Run plot.py; returns the error, or an empty string."""
         argv = [self.environment.python, "plot.py", f"--out_dir={out_dir}"]
         job = self._job(argv, code, folder, out_dir, PLOT_TIMEOUT)
         result = self._finish(job, tick)
         return "" if result.went_well else failure(job, result)[1]
 
     def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
-        """What is known about a correct build and whether this run shows it; nothing when the template has no known.py.
+        """The known results of a correct build, checked on this run; empty if the template has no known.py.
 
         Raises:
             TemplateFault: known.py failed.
@@ -107,12 +107,12 @@ class Launcher:
 
     @property
     def machine(self) -> Machine | None:
-        """What a run that is launched now would find; None if the executor does not know."""
+        """The machine that a run launched now would get; None if the executor does not know."""
         job = self._job(self.template.command(self.environment.python, Path()), Path(), Path(), Path(), 0.0)
         return _machine(self.executor.expected_machine(job))
 
     def _experiment(self, code: Path, folder: Path, out_dir: Path, smoke: bool = False) -> Job:
-        """The job that runs the script and, in the same place but with other rights, its evaluator."""
+        """The job that runs the script and then, on the same machine but with other rights, its evaluator."""
         manifest = self.template.manifest
         limits = (manifest.smoke or manifest.run) if smoke else manifest.run
         argv = self.template.command(self.environment.python, out_dir)
@@ -122,7 +122,7 @@ class Launcher:
         return replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
 
     def _launch(self, job: Job, tick: Tick) -> LaunchResult:
-        """Run an experiment and read what it gave."""
+        """Run an experiment and read its results."""
         result = self._finish(job, tick)
         if not result.went_well:
             outcome, message = failure(job, result)
@@ -143,14 +143,14 @@ class Launcher:
         )
 
     def _scores(self, job: Job, result: JobResult, out_dir: Path) -> tuple[Scores, Scores]:
-        """The reported metrics, and the official ones: the evaluator's where the template has an evaluator."""
+        """The reported and the official metrics; the official ones are the evaluator's, if the template has one."""
         seeds = len(self.seeds or self.template.manifest.run.seeds)
         reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
         if job.then is None:
-            remove(out_dir / "verified.json")  # an experiment that writes one verifies nothing
+            remove(out_dir / "verified.json")  # only an evaluator may write one
             return reported, reported
         if result.then is None:
-            raise StudyPaused(f"what {out_dir.name} saved was not evaluated; resume the study to have it done")
+            raise StudyPaused(f"the output of {out_dir.name} was not evaluated; resume the study to evaluate it")
         _check_judged("evaluate.py", job.then, result.then)
         verified = Path(job.then.out_dir) / "final_info.json"
         try:
@@ -164,8 +164,7 @@ class Launcher:
     def _judging_job(self, script: str, folder: Path, run_dir: Path, smoke: bool) -> Job:
         """A job that runs a script of the pinned template on what a run saved.
 
-        It is given the held-out data, and is not started if these or the template are not as they were when the study
-        began.
+        It gets the held-out data, and is not started if the data or the template changed after the study began.
         """
         argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
         job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
@@ -182,7 +181,7 @@ class Launcher:
         smoke: bool = False,
         judged: Path | None = None,
     ) -> Job:
-        """A job of this template; one that judges what a run saved in `judged` is given the held-out data too."""
+        """A job of this template; if it judges the output folder `judged` of a run, it also gets the held-out data."""
         spec, environment = self.template.manifest.run, self.environment
         given = {ASSETS: environment.assets, HELD_OUT: environment.held_out if judged else ""}
         given = {variable: folder for variable, folder in given.items() if folder}
@@ -203,7 +202,7 @@ class Launcher:
         )
 
     def _finish(self, job: Job, tick: Tick) -> JobResult:
-        """Run a job to its end, or take up the one under way; if the user stops us meanwhile, the job ends too."""
+        """Run a job to completion, or wait for the one already under way. An interrupt by the user cancels the job."""
         handle, seconds = None, 0.0
         try:
             handle = self.executor.find(job) or self.executor.submit(job)
@@ -225,20 +224,20 @@ class Launcher:
 
 
 def _check_judged(script: str, job: Job, result: JobResult) -> None:
-    """Raise what a judging script's failure means.
+    """Raise the error that a judging script's failure stands for.
 
     Raises:
-        MetricsError: the script refuses what the run saved, or could not cope with it.
+        MetricsError: the script rejects what the run saved, or failed on it.
         StudyPaused: the script's job was lost.
-        TemplateFault: what it runs with is not as it was when the study began.
+        TemplateFault: the template or the held-out data changed after the study began.
     """
     if result.ending == "lost":
         raise StudyPaused(f"the job of {script} was lost: {result.message}")
     if result.ending == "changed":
-        raise TemplateFault(f"{result.message} is not as it was when the study began; its {script} was not run")
+        raise TemplateFault(f"{result.message} has changed since the study began, so {script} was not run")
     if not result.went_well:
-        refused = result.ending == "exited" and result.code == UNACCEPTABLE
-        how = "refuses" if refused else "failed on"
+        rejected = result.ending == "exited" and result.code == UNACCEPTABLE
+        how = "rejects" if rejected else "failed on"
         raise MetricsError(f"{script} {how} what the run saved: {failure(job, result)[1]}")
 
 
@@ -258,7 +257,7 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
 
 
 def _machine(described: dict[str, Any] | None) -> Machine | None:
-    """The machine as a runner described it; None where it did not, or not in words that are known."""
+    """The machine as the runner described it; None if it did not, or in an unknown format."""
     try:
         return None if described is None else Machine.model_validate(described)
     except ValidationError:

@@ -1,6 +1,6 @@
-"""Files that are locked for as long as a process lives, and say which. Standard library only.
+"""Lock files that are held for the lifetime of a process and name it. Standard library only.
 
-The kernel frees such a lock when its holder dies, however it dies; a file with a process number in it does not.
+The kernel releases such a lock however its holder dies; a plain PID file would stay behind.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import IO
 
 @contextmanager
 def held(path: Path) -> Iterator[bool]:
-    """Hold the lock and write our process number into it; gives False, at once, where another process holds it."""
+    """Hold the lock and write our process id into it; yields False at once if another process holds it."""
     with path.open("a+") as lock:
-        if not any(_taken(lock) for _ in range(3)):
+        if not any(_acquire(lock) for _ in range(3)):
             yield False
             return
         lock.truncate(0)
@@ -30,11 +30,11 @@ def held(path: Path) -> Iterator[bool]:
             lock.truncate(0)
 
 
-def _taken(lock: IO[str]) -> bool:
+def _acquire(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        time.sleep(0.02)  # it may only be `holder` having a look
+        time.sleep(0.02)  # perhaps `holder` is just checking the lock
         return False
     return True
 
@@ -47,9 +47,9 @@ def holder(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        number = path.read_text()
-        if number:
-            return int(number)
-        time.sleep(0.005)  # taken a moment ago, the number is being written
+        pid = path.read_text()
+        if pid:
+            return int(pid)
+        time.sleep(0.005)  # just acquired; the process id is still being written
         return holder(path)
     return None

@@ -1,7 +1,8 @@
-"""What machine a job runs on, as far as its values depend on it. Standard library only: the runner uses it.
+"""The machine that a job runs on, as far as its results depend on it. Must stay fast to import: the runner uses it.
 
-A numerical library picks its kernels by the processor, the number of threads and a few variables. Other kernels add in
-another order, so the same code with the same seeds gives other last digits, and sometimes another training.
+Numerical libraries choose their kernels by processor, number of threads and a few variables. Other kernels add in a
+different order, so the same code with the same seeds gives slightly different values; training may then take another
+course.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from harness.execution import process
 from harness.execution.job import Job
 
 VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "asimd": "NEON"}
-"""Flag in /proc/cpuinfo → the widest vector instructions that it stands for, widest first."""
+"""Flag in /proc/cpuinfo → name of the vector instructions, widest first."""
 PACKAGES = ("torch", "numpy", "jax", "tensorflow", "scikit-learn")
-"""Packages whose release may change the values of a run."""
+"""Packages whose version may change the values of a run."""
 VERSIONS = f"""
 import sys
 from importlib import metadata
@@ -32,7 +33,7 @@ for name in {PACKAGES!r}:
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """The fields of `records.Machine` that a job finds on this machine."""
+    """The fields of `records.Machine` for a job on this machine."""
     variables = job.env | process.thread_limits(job.threads)
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -46,7 +47,7 @@ def describe(job: Job) -> dict[str, Any]:
 
 @cache
 def packages(python: str) -> dict[str, str]:
-    """Versions of what an interpreter computes with; empty if it cannot be started."""
+    """Versions of an interpreter's numerical packages; empty if it cannot be started."""
     try:
         done = process.run([python or sys.executable, "-c", VERSIONS])
     except (OSError, TimeoutError):
@@ -55,7 +56,7 @@ def packages(python: str) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Such as "AMD EPYC, family 25 model 17, AVX-512"; families tell apart what clouds sell under one name."""
+    """Such as "AMD EPYC, family 25 model 17, AVX-512"; clouds sell several families under one name."""
     about = _cpuinfo()
     vendor = [about[key] for key in ("CPU implementer", "CPU part") if key in about]
     name = about.get("model name") or " ".join(vendor) or platform.processor() or "unknown processor"
@@ -66,7 +67,7 @@ def _processor() -> str:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What /proc/cpuinfo says of the first core."""
+    """The entries of /proc/cpuinfo for the first core."""
     found: dict[str, str] = {}
     try:
         with Path("/proc/cpuinfo").open() as lines:

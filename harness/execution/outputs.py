@@ -1,4 +1,4 @@
-"""What a job left: files that are kept with care, the end of its log, and in what way it failed."""
+"""What a job left behind: its output files, the end of its log, and how it failed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.execution.job import Job, JobResult
 from harness.records import Outcome
 
 TAIL = 65536
-"""Bytes at the end of a log that are looked at."""
+"""Bytes that are read at the end of a log."""
 
 
 def keep(source: Path, target: Path) -> None:
-    """Copy a regular file to a place where an experiment may have left something else: a link, a folder.
+    """Copy a regular file, replacing whatever an experiment may have left at the target, such as a link or a folder.
 
     Raises:
-        MetricsError: the source is not a regular file. A link may lead to what an experiment could not read.
+        MetricsError: the source is not a regular file. A link could lead to a file that the experiment may not read.
     """
     if source.is_symlink() or not source.is_file():
         raise MetricsError(f"{source.name} is not a regular file")
@@ -27,14 +27,14 @@ def keep(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove whatever an experiment may have left in a place: a file, a link, a folder, nothing."""
+    """Remove whatever an experiment may have left here: a file, a link or a folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
 
 
 def tail(path: Path, size: int = TAIL) -> str:
-    """The end of a file as text; empty when there is none."""
+    """The end of a file as text; empty if it does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - size))
@@ -44,7 +44,7 @@ def tail(path: Path, size: int = TAIL) -> str:
 
 
 def failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
-    """How a job failed, in a word and as its agent is told it."""
+    """How a job failed: the outcome, and the message for the agent."""
     end = text.failure(tail(job.log), job.cwd)
     if result.ending == "timeout":
         return "timeout", f"stopped after the time limit of {job.timeout:g} s. The log ends with:\n{end}"
@@ -56,7 +56,7 @@ def failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     if result.ending == "lost":
         return "lost", result.message
     code = result.code or 0
-    passed_on = job.sandbox and 128 < code <= 192  # bubblewrap tells of a signal as 128 + its number
+    passed_on = job.sandbox and 128 < code <= 192  # bubblewrap reports a signal as 128 + its number
     signal = code - 128 if passed_on else -code
     how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
     return "crashed", f"{how}\n{end}"

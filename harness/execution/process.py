@@ -1,6 +1,6 @@
-"""Child processes: the only module that imports subprocess. Standard library and psutil only.
+"""Child processes; the only module that imports subprocess. Standard library and psutil only.
 
-A child is always started in a session of its own, without the parent's secrets, and ends with its whole tree.
+No child inherits the parent's secrets. A `Child` gets its own session, and can be killed with all its descendants.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ PASSED_ON = (
     *("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
     "OMP_NUM_THREADS",
 )
-"""What a child inherits by name. Everything else, keys and tokens first of all, stays behind."""
+"""Variables that a child inherits, in addition to those below. Everything else, such as keys and tokens, is dropped."""
 PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "SLURM_")
 KERNEL_SETTINGS = (
     *("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE", "NVIDIA_TF32_OVERRIDE"),
     *("NPY_DISABLE_CPU_FEATURES", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"),
 )
-"""Variables by which a user chooses the kernels of numerical libraries; passed on, and part of what a machine is."""
+"""Variables that choose the kernels of numerical libraries; inherited, and part of a machine's description."""
 
 FOR_DOWNLOADS = ("HOME", "PIP_", "HF_", "XDG_", "SSL_", "REQUESTS_", "NO_PROXY", "HTTP_", "HTTPS_", "ALL_PROXY")
-"""Beginnings of what pip and other downloads need besides, in capitals or not."""
+"""Prefixes of further variables that pip and other downloads need, in upper or lower case."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -57,14 +57,14 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def network_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment for fetching packages and models: also the user's settings for that, but no key."""
+    """The environment for downloading packages and models: adds the user's settings for that, but no keys."""
     mine = {k: v for k, v in os.environ.items() if k.upper().startswith(FOR_DOWNLOADS) and not _secret(k)}
     return clean_environment({**mine, **extra})
 
 
 @contextmanager
 def bare_environment() -> Iterator[None]:
-    """For a moment, this process has only the environment that it would give to generated code."""
+    """Within this context, this process has only the environment that generated code would get."""
     kept = dict(os.environ)
     os.environ.clear()
     os.environ.update(clean_environment())
@@ -81,7 +81,7 @@ def secrets() -> list[str]:
 
 
 def redacted(text: str) -> str:
-    """The text without anything in it that looks like one of our keys."""
+    """The text with every value of `secrets()` replaced by "[redacted]"."""
     for secret in secrets():
         text = text.replace(secret, "[redacted]")
     return text
@@ -92,16 +92,16 @@ def _secret(name: str) -> bool:
 
 
 def hide_own_memory() -> None:
-    """Make this process's environment and memory unreadable to its own user's other processes (Linux)."""
+    """Make this process's environment and memory unreadable to other processes of the same user (Linux)."""
     _prctl(PR_SET_DUMPABLE, 0)
 
 
 def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) -> Completed:
-    """Run a helper program to its end.
+    """Run a helper program to completion.
 
     Raises:
         OSError: the program does not exist or cannot be started.
-        TimeoutError: it took longer than `timeout` seconds; it has been killed.
+        TimeoutError: it took longer than `timeout` seconds and was killed.
     """
     try:
         done = subprocess.run(
@@ -113,10 +113,10 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
 
 
 def thread_limits(most: int | None = None) -> dict[str, str]:
-    """Variables that keep numerical libraries to the processors that there are, to OMP_NUM_THREADS or to `most`.
+    """Variables that limit numerical libraries to the available processors, OMP_NUM_THREADS or `most`.
 
-    Fewer than the machine's, in a container or under taskset. On a busy machine threads that spin while they wait for
-    each other take ten times as long, so they soon stop spinning.
+    In a container or under taskset, fewer processors are available than the machine has. On a busy machine, threads
+    that spin while they wait for each other take ten times as long, so GOMP_SPINCOUNT makes them stop spinning soon.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0][:9]  # "4,2" sets nested parallelism too
@@ -127,7 +127,7 @@ def thread_limits(most: int | None = None) -> dict[str, str]:
 
 
 def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable[[str], None]) -> int:
-    """Run a program to its end and hand on each line that it prints; gives its exit code.
+    """Run a program to completion and pass each line of its output to `say`; returns its exit code.
 
     Raises:
         OSError: the program does not exist or cannot be started.
@@ -145,7 +145,7 @@ def follow(argv: Sequence[str], env: Mapping[str, str], cwd: Path, say: Callable
 
 
 class Child:
-    """A started process, in a session of its own."""
+    """A running process in its own session."""
 
     def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], piped: bool, bound: bool) -> None:
         """Start `argv`. `piped` gives stdout and stderr as one stream in `output`; `bound` makes it die with us.
@@ -167,7 +167,7 @@ class Child:
 
     @property
     def output(self) -> IO[bytes]:
-        """What a child that was started with `piped` prints."""
+        """The output of a child that was started with `piped`."""
         if self._popen.stdout is None:
             raise ValueError("the child was started without a pipe")
         return self._popen.stdout
@@ -193,12 +193,12 @@ class Child:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every orphaned descendant, so that none of them gets out of sight (Linux)."""
+    """Become the parent of every orphaned descendant, so that none of them escapes (Linux)."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def descendants() -> list[psutil.Process]:
-    """All living descendants of this process, whatever sessions they made for themselves."""
+    """All living descendants of this process, in any session."""
     return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -214,7 +214,7 @@ def descendants_memory() -> int:
 
 
 def kill_descendants() -> None:
-    """Kill every descendant, again and again until none is left: one may fork while we look."""
+    """Kill all descendants, and repeat until none is left: one may fork in the meantime."""
     for _ in range(100):
         try:
             alive = descendants()
@@ -223,19 +223,19 @@ def kill_descendants() -> None:
         if not alive:
             return
         for process in alive:
-            _ignoring_gone(process.kill)
+            _ignore_gone(process.kill)
         psutil.wait_procs(alive, timeout=1)
 
 
 def terminate(pid: int) -> None:
-    """Ask a process to end. One that is gone is no error."""
+    """Ask a process to end, if it still exists."""
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         return
 
 
-def _ignoring_gone(action: Callable[[], None]) -> None:
+def _ignore_gone(action: Callable[[], None]) -> None:
     try:
         action()
     except psutil.Error:

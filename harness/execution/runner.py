@@ -1,8 +1,8 @@
 """Run one job on this machine: `python -m harness.execution.runner JOB_FOLDER`.
 
-Standard library and psutil only, because it starts with every launch and must start fast.
-Executors do nothing but start this program somewhere. It survives the controller: whoever comes back reads
-`result.json`, or finds the lock free and no result, and knows that the job was lost.
+Standard library and psutil only, because it starts for every launch and must start fast.
+Executors only start this program somewhere. It outlives the controller: a later controller reads `result.json`; if
+there is none and the lock is free, the job was lost.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from harness.execution.job import Ending, Job, JobResult
 from harness.files import digest_of
 
 LOG_LIMIT = 64 * 2**20
-"""Bytes of output kept; what a process prints beyond them is read and thrown away."""
+"""Bytes of output to keep; the rest is read and discarded."""
 SAMPLE_EVERY = 0.1
 
 
 class Cancelled(Exception):
-    """Somebody sent SIGTERM."""
+    """SIGTERM was received."""
 
 
 class CannotStart(Exception):
@@ -35,7 +35,7 @@ class CannotStart(Exception):
 
 
 class Termination:
-    """SIGTERM: raised as Cancelled while a job is watched, remembered at other times."""
+    """Handles SIGTERM: raises Cancelled while a job is watched, and remembers the signal at other times."""
 
     asked = False
     watching = False
@@ -50,12 +50,12 @@ class Termination:
 def main() -> None:
     job = Job.load(Path(sys.argv[1]))
     with lock.held(job.lock) as ours:
-        if ours:  # else another runner has this job
+        if ours:  # otherwise another runner has this job
             run_all(job)
 
 
 def run_all(job: Job) -> None:
-    """Run a job and those after it, as long as each ends with exit code 0. What has ended is not repeated."""
+    """Run a job and those after it, as long as each ends with exit code 0. Jobs that have a result are not repeated."""
     process.adopt_orphans()
     termination = Termination()
     signal.signal(signal.SIGTERM, termination)
@@ -69,7 +69,7 @@ def run_all(job: Job) -> None:
 
 
 def run(job: Job, termination: Termination) -> JobResult:
-    """Start the job's command, watch it to its end, leave no process of it behind."""
+    """Start the job's command, watch it until it ends, and leave no process behind."""
     job = replace(job, env=job.env | process.thread_limits(job.threads))
     started = time.monotonic()
     watch = Watch(job, started)
@@ -82,13 +82,13 @@ def run(job: Job, termination: Termination) -> JobResult:
             raise Cancelled
         changed = next((path for path, digest in job.unchanged.items() if digest_of(Path(path)) != digest), None)
         if changed is None:
-            ending, code = watch.until_end(_started(job))
+            ending, code = watch.until_end(_start(job))
         else:
             ending, message = "changed", changed
     except CannotStart as error:
         ending, message = "cannot-start", str(error)
-    except OSError as error:  # a full disk, most likely: not the experiment's fault, nor the template's
-        ending, message = "lost", f"what it printed could not be kept: {error}"
+    except OSError as error:  # most likely a full disk: not the fault of the experiment or the template
+        ending, message = "lost", f"its output could not be saved: {error}"
     except Cancelled:
         ending = "cancelled"
     finally:
@@ -99,7 +99,7 @@ def run(job: Job, termination: Termination) -> JobResult:
     return JobResult(ending, code, seconds, watch.peak, message, machine.describe(job), confined)
 
 
-def _started(job: Job) -> process.Child:
+def _start(job: Job) -> process.Child:
     _empty(Path(job.out_dir))
     argv, env = sandbox.wrap(job), sandbox.environment(job)
     try:
@@ -117,7 +117,7 @@ def _empty(folder: Path) -> None:
 
 
 class Watch:
-    """Copies the output to the log and holds the process to its limits."""
+    """Copies the output to the log and enforces the limits."""
 
     def __init__(self, job: Job, started: float) -> None:
         self.job = job
@@ -141,12 +141,12 @@ class Watch:
         return "exited", code
 
     def _copy(self, output: IO[bytes], log: IO[bytes], wait: float) -> bool:
-        """Move what there is of output to the log; False when there was none."""
+        """Copy available output to the log; returns False if there was none."""
         if not select.select([output], [], [], wait)[0]:
             return False
         chunk = os.read(output.fileno(), 65536)
         if not chunk:
-            time.sleep(wait / 10)  # closed by the process, which lives on
+            time.sleep(wait / 10)  # the process closed its output and lives on
             return False
         room = LOG_LIMIT - self._written
         log.write(chunk[:room])

@@ -1,8 +1,8 @@
-"""What generated code may see and touch, enforced by bubblewrap where it works. Standard library only.
+"""What generated code may see and write, enforced by bubblewrap if it works here. Must stay fast to import.
 
-Inside: the system and Python read-only, the study read-only, the run's own output folder writable, an empty home and
-/tmp, no other process in sight, no network, no capability (root would keep them all, and with them undo the rest).
-Not inside: the project, other studies, `.harness`, the user's home, most of /etc, keys.
+Inside the sandbox: the system, Python and the study (read-only), the run's output folder (writable), an empty home and
+/tmp. No other processes, no network unless the template asks for it, no capabilities (otherwise root could undo the
+rest). Not inside: the project, other studies, `.harness`, the user's home, most of /etc, keys.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ SETTINGS = (
     *("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "ssl", "pki", "ca-certificates"),
     *("OpenCL", "vulkan", "nvidia", "rocm"),
 )
-"""What programs need of /etc. The rest of it may hold passwords, host keys, tokens of services."""
+"""Entries of /etc that programs need. The rest may hold passwords, host keys or tokens."""
 HOME_INSIDE = "/tmp/home"
 
 
 @cache
 def name() -> str:
-    """ "bubblewrap" where it is installed and works, else "none"."""
+    """ "bubblewrap" if it is installed and works, otherwise "none"."""
     program = shutil.which("bwrap")
     if program is None:
         return "none"
@@ -39,7 +39,7 @@ def name() -> str:
 
 
 def wrap(job: Job) -> list[str]:
-    """The job's command as it must be started to run inside the sandbox (or as it is, where there is none)."""
+    """The command that runs the job inside the sandbox, or the job's own command if there is no sandbox."""
     if not job.sandbox or name() == "none":
         return job.command
     argv = ["bwrap", "--die-with-parent", "--unshare-all", "--new-session", "--cap-drop", "ALL"]
@@ -50,7 +50,7 @@ def wrap(job: Job) -> list[str]:
     for setting in SETTINGS:
         argv += ["--ro-bind-try", f"/etc/{setting}", f"/etc/{setting}"]
     argv += ["--remount-ro", "/etc"]
-    if job.network:  # where names are resolved by systemd, resolv.conf is a link
+    if job.network:  # with systemd-resolved, resolv.conf is a link
         resolver = str(Path("/etc/resolv.conf").resolve())
         argv += ["--ro-bind-try", resolver, resolver]
     argv += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
@@ -74,12 +74,12 @@ def wrap(job: Job) -> list[str]:
 
 @cache
 def _knows_size() -> bool:
-    """Whether this bubblewrap can limit a tmpfs (since 0.8); files in it are memory that no process is seen to use."""
+    """Whether this bubblewrap can limit a tmpfs (since 0.8), whose files use memory that no process shows."""
     return "--size" in process.run(["bwrap", "--help"], timeout=10).out
 
 
 def environment(job: Job) -> dict[str, str]:
-    """The job's variables with a home and a temporary folder that are the job's own."""
+    """The job's variables, with a home and a temporary folder of its own."""
     if job.sandbox and name() != "none":
         return {**job.env, "HOME": HOME_INSIDE, "TMPDIR": "/tmp"}
     own = Path(job.folder) / "home"
@@ -88,7 +88,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def _interpreter_folders(job: Job) -> list[str]:
-    """Folders of the Python that runs the job, wherever it was installed and whatever its venv is based on."""
+    """Folders of the Python that runs the job, including the one that its venv is based on."""
     python = Path(job.command[0])
     found = {Path(sys.prefix), Path(sys.base_prefix)} if python == Path(sys.executable) else set()
     if python.is_absolute():

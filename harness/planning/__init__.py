@@ -1,1 +1,1 @@
-"""What a study does next, and what it may still spend. Pure: no file, no process, no clock."""
+"""What a study does next, and what it may still spend. Pure: no files, processes or clocks."""

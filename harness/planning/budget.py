@@ -7,7 +7,7 @@ from harness.state.history import History
 
 
 class Left(Record):
-    """What a study may still spend; None where there is no limit."""
+    """What a study may still spend; None means no limit."""
 
     runs: int
     dollars: float | None
@@ -33,7 +33,7 @@ def left(history: History) -> Left:
 
 
 def why_spent(history: History) -> str | None:
-    """Why no further model call or launch may be made, if that is so. Runs are not counted here."""
+    """Why no further model call or launch is allowed, or None. Ignores the limit on runs."""
     budget, remaining = history.begun.budget, left(history)
     if remaining.dollars == 0:
         return f"the budget of ${budget.dollars:g} is spent"
@@ -45,7 +45,7 @@ def why_spent(history: History) -> str | None:
 
 
 def why_no_more_runs(history: History) -> str | None:
-    """Why the agent is not asked for another run, if that is so."""
+    """Why the agent is not asked for another run, or None."""
     budget = history.begun.budget
     if history.why_over:
         return history.why_over

@@ -1,8 +1,8 @@
-"""Which run is measured again on fresh seeds, and what that takes. Pure.
+"""Which run is re-run on fresh seeds, and how. Pure.
 
-Try enough runs and one will look better by chance. Only values that played no part in the choice can tell, so until
+Try enough runs and one will look better by chance. Only values that played no part in the choice can decide, so until
 then a run is "promising, unconfirmed". All confirmations of a study use the same fresh seeds. The baseline is run on
-them too where it has fewer seeds of its own, and that once.
+them once, if it has fewer seeds of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from harness.state.history import History
 from harness.template.manifest import Manifest
 
 
-def due(history: History, manifest: Manifest) -> Confirm | None:
-    """The confirmation that is to be made now: of the best run that looks better and was not tried yet."""
+def next_confirmation(history: History, manifest: Manifest) -> Confirm | None:
+    """The confirmation to start now, if any: of the best promising run that is not confirmed yet."""
     left = history.begun.budget.confirm - history.confirmations_asked
     candidate = history.candidate
     if left <= 0 or manifest.run.confirm_seeds <= 0 or candidate is None:
@@ -30,39 +30,41 @@ def fresh_seeds(history: History, manifest: Manifest) -> tuple[int, ...]:
 
 
 def choose(history: History, run: int | None, under_way: bool) -> int:
-    """The run that the user wants confirmed.
+    """The run to confirm for the user.
 
     Args:
-        run: its number; None is the best that looks better.
+        run: its number; None for the best promising run.
         under_way: whether the study was stopped between an edit and its result.
 
     Raises:
-        UserError: it cannot be, and why.
+        UserError: no run can be confirmed; says why.
     """
     best, pending = history.candidate, history.confirming
     if pending is not None:
         if run not in (None, pending.run):
-            raise UserError(f"run {pending.run} is half way through its confirmation; confirm that one first")
+            raise UserError(f"the confirmation of run {pending.run} is not finished; confirm that run first")
         return pending.run
     if under_way:
-        raise UserError("the study was stopped half way through a run; `harness resume` ends that one first")
+        raise UserError("the study was stopped in the middle of a run; finish it first with `harness resume`")
     if run is None:
         if best is None:
-            raise UserError("no run looks better and was not measured on fresh seeds yet; name one to do it anyway")
+            raise UserError("there is no promising run that is not confirmed yet; name a run to confirm it anyway")
         return best.number
     wanted = history.runs.get(run)
     if wanted is None or not wanted.measured or not wanted.recorded:
         known = ", ".join(str(r.number) for r in history.measured) or "none"
-        raise UserError(f"run {run} has no result to confirm; runs that have: {known}")
+        raise UserError(f"run {run} has no result to confirm; runs with a result: {known}")
     if wanted.replicate_of is not None:
         raise UserError(f"run {run} repeats run {history.original(run)}; confirm that one")
     if wanted.confirmed is not None and wanted.confirmed.comparisons:
-        raise UserError(f"run {run} was measured on fresh seeds already; doing it until it fits would prove nothing")
+        raise UserError(
+            f"run {run} was already re-run on fresh seeds; repeating this until it succeeds would prove nothing"
+        )
     return run
 
 
 def next_launch(history: History, asked: ConfirmationAsked) -> Step:
-    """The next launch on fresh seeds: the baseline's, where its own seeds are fewer, then the run's."""
+    """The next launch on fresh seeds: the baseline's, if it has fewer seeds of its own, then the run's."""
     baseline, again = history.begun.baseline, history.baseline_on_fresh_seeds
     if any(len(values) < len(asked.seeds) for scores in baseline.values() for values in scores.values()):
         failed_before = again is not None and again.outcome != "ok" and again.at < asked.at
@@ -75,6 +77,6 @@ def next_launch(history: History, asked: ConfirmationAsked) -> Step:
 
 
 def _measure(of: Confirmation, history: History, asked: ConfirmationAsked) -> Measure:
-    """A job that vanished is tried again in another folder."""
+    """A lost job is tried again in a new folder."""
     what = f"run_{of.run}" if of.run else "baseline"
     return Measure(of, asked.seeds, f"{what}-fresh_seeds-try_{history.confirmation_tries(of.run) + 1}")

@@ -1,6 +1,6 @@
-"""What a study does next, given everything that has happened to it. Pure, and the only place that decides.
+"""What a study does next, given everything that has happened to it. Pure, and the only place that decides this.
 
-A study that was killed anywhere is resumed by asking again: the answer follows from the journal's events alone.
+To resume a study that was killed at any point, ask again: the answer depends only on the journal's events.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def next_step(history: History, manifest: Manifest, strategy: Strategy) -> Step:
     """The one step that comes next.
 
     Args:
-        history: of the study; what it was stopped for does not count.
+        history: of the study; why it was stopped does not matter.
         manifest: of the pinned template.
-        strategy: chooses the code that the next run goes on from.
+        strategy: chooses the code that the next run starts from.
     """
     if history.confirming is not None:
         return confirming.next_launch(history, history.confirming)
     turn = history.turn
-    if turn is not None and history.unfinished is None:  # a turn that was cut short is asked again
+    if turn is not None and history.unfinished is None:  # an interrupted turn is repeated
         step = _after(turn, history)
         if step is not None:
             return step
@@ -35,15 +35,15 @@ def next_step(history: History, manifest: Manifest, strategy: Strategy) -> Step:
 
 
 def is_under_way(history: History) -> bool:
-    """Whether an edit was accepted whose outcome is not recorded yet."""
+    """Whether there is an accepted edit whose outcome is not recorded yet."""
     turn = history.turn
-    return turn is not None and history.unfinished is None and _edited(turn) and history.recorded is None
+    return turn is not None and history.unfinished is None and _is_edit(turn) and history.recorded is None
 
 
 def _after(turn: TurnEnded, history: History) -> Step | None:
     """What a finished turn leads to; None if it leads to nothing more than the next turn."""
     finishing = turn.purpose == "finish"
-    if _edited(turn) and history.recorded is None:
+    if _is_edit(turn) and history.recorded is None:
         return Record(turn, "notes", "notes", turn.at) if finishing else _after_edit(turn, history)
     if not finishing or turn.status == "rejected":
         return None
@@ -53,12 +53,12 @@ def _after(turn: TurnEnded, history: History) -> Step | None:
     return None if agent_broke_them else _end(history)
 
 
-def _edited(turn: TurnEnded) -> bool:
+def _is_edit(turn: TurnEnded) -> bool:
     return turn.status in ("edited", "replicate")
 
 
 def _after_edit(turn: TurnEnded, history: History) -> Step:
-    """Check, launch, record; an edit with a finding is recorded at once."""
+    """Check, launch and record; an edit with findings is recorded at once."""
     checked = history.checked
     if checked is None:
         return Check(turn)
@@ -72,7 +72,7 @@ def _after_edit(turn: TurnEnded, history: History) -> Step:
 
 
 def _launch(turn: TurnEnded, checked: EditChecked, history: History) -> Measure:
-    """The launch that the edit leads to, or that an earlier controller did not see the end of."""
+    """The launch for an edit, which an earlier controller may already have begun."""
     launched = history.launched
     if launched is not None:
         replicate_of, seeds = launched.replicate_of, launched.seeds
@@ -84,7 +84,7 @@ def _launch(turn: TurnEnded, checked: EditChecked, history: History) -> Measure:
 
 
 def _next_turn(history: History, manifest: Manifest, strategy: Strategy) -> Step:
-    """Another turn of the agent, unless there are no more runs: then confirmations, its notes, the plots, the end."""
+    """Another turn of the agent or, if there are no more runs: confirmations, notes, plots and the end."""
     why = budget.why_no_more_runs(history)
     if why is None and not history.turns:
         return Ask("start")
@@ -92,7 +92,7 @@ def _next_turn(history: History, manifest: Manifest, strategy: Strategy) -> Step
         return Ask("next", base=strategy.base(history) if history.just_measured else None)
     if not history.measured:
         return _end(history)
-    confirmation = confirming.due(history, manifest)
+    confirmation = confirming.next_confirmation(history, manifest)
     if confirmation is not None:
         return confirmation
     if manifest.for_the_end and history.finishing_turns < FINISHING_TURNS and not budget.why_spent(history):

@@ -1,4 +1,4 @@
-"""The steps of a study: what can come next, with all that doing it needs."""
+"""The possible next steps of a study, each with everything that is needed to execute it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Ask:
 
     purpose: Purpose
     base: int | None = None
-    """The run whose code is put back first (0 is the baseline); None goes on from the code as it is."""
+    """The run whose code is restored first (0 is the baseline); None to continue from the current code."""
     why: str | None = None
     """For the last turns: why there are no more runs."""
 
@@ -36,10 +36,10 @@ class Attempt:
     tree: str
     """Git tree of its code."""
     digest: str
-    """Of the code that is executed."""
+    """Digest of the code that is executed."""
     replicate_of: int | None = None
     announced: bool = False
-    """Whether the journal has the launch already: an earlier controller began it."""
+    """Whether the launch is already in the journal, because an earlier controller began it."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,23 @@ class Confirmation:
 
     run: int
     tree: str | None
-    """Git tree of its code; None is the pinned template, which is the baseline's."""
+    """Git tree of its code; None for the pinned template, the baseline's code."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Launch code and read what it gives."""
+    """Launch code and read its results."""
 
     of: Attempt | Confirmation
     seeds: tuple[int, ...]
-    """Seeds to run; none stands for the template's own."""
+    """Seeds to run; empty for the template's own."""
     job: str
     """Name of the folder of the launch."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """Commit an edit with what came of it, and judge it if it gave a result."""
+    """Commit an edit with its outcome, and judge it if it gave a result."""
 
     turn: TurnEnded
     came_to: CameTo
@@ -77,7 +77,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Confirm:
-    """Decide that a run is measured again on fresh seeds."""
+    """Start the confirmation of a run on fresh seeds."""
 
     run: int
     seeds: tuple[int, ...]
@@ -85,7 +85,7 @@ class Confirm:
 
 @dataclass(frozen=True)
 class GiveUpConfirmation:
-    """End a confirmation that cannot be had, because the baseline failed on the fresh seeds."""
+    """End a confirmation that is impossible because the baseline failed on the fresh seeds."""
 
     run: int
     seeds: tuple[int, ...]

@@ -1,6 +1,6 @@
 """What the next run starts from.
 
-After a run has given its result, a strategy may name an earlier run whose code the agent goes on from.
+After each result, a strategy may choose an earlier run whose code the agent continues from.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from harness.state.history import History
 
 
 class Strategy(Protocol):
-    """Asked after every measured run; made without arguments."""
+    """Called after every measured run; constructed without arguments."""
 
     def base(self, history: History) -> int | None:
-        """The run to go back to (0 is the baseline), or None to go on from the code as it is."""
+        """The run to go back to (0 is the baseline), or None to continue from the current code."""
 
 
 class Last:
-    """Every change builds on the one before it, whatever came of it."""
+    """Every change builds on the previous one, whatever its result."""
 
     def base(self, history: History) -> int | None:
         del history
@@ -26,7 +26,7 @@ class Last:
 
 
 class Best:
-    """Every change builds on the code with the best primary metric so far, the baseline's included."""
+    """Every change builds on the code with the best primary metric so far, including the baseline's."""
 
     def base(self, history: History) -> int | None:
         scored = {0: 0.0} | {run.number: run.gain for run in history.measured}

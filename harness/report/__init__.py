@@ -1,1 +1,1 @@
-"""What can be told of studies, as records. Prints nothing and changes nothing."""
+"""Views of studies, as records. Prints nothing and changes nothing."""

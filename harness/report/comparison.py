@@ -1,4 +1,4 @@
-"""A study's runs compared with its baseline: rows for a table, and what must be said below it."""
+"""A study's runs compared with its baseline: the rows of a table, and the warnings below it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class ComparisonRow:
 
     run: int
     fresh: bool
-    """Whether the values are those on fresh seeds."""
+    """Whether the values are from fresh seeds."""
     verdict: str
-    """Of a metric that is not the primary one: "exploratory". Of a run without a result: how it ended."""
+    """"exploratory" if the metric is not the primary one; for a run without a result, how it ended."""
     comparison: Comparison | None = None
     p: float | None = None
     """Corrected over all comparisons of the study."""
     unchanged: int = 0
-    """In the place of a comparison: on how many datasets the primary metric is unchanged."""
+    """Instead of a comparison: the number of datasets on which the primary metric is unchanged."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """The study's control, beside it."""
+    """A study's control, with the curves of both."""
 
     study: str
     agent: str
@@ -45,7 +45,7 @@ class Control:
 def rows(history: History, every: bool) -> list[ComparisonRow]:
     """One row per run and dataset for the primary metric, or for every metric.
 
-    Datasets that a run does not change are counted in one row, unless `every`.
+    Unless `every`, the datasets that a run leaves unchanged are counted in one row.
     """
     found: list[ComparisonRow] = []
     screened, confirmed = verdicts.screen(history), verdicts.judge_confirmed(history)
@@ -53,8 +53,8 @@ def rows(history: History, every: bool) -> list[ComparisonRow]:
     for run in history.runs.values():
         if not run.comparisons:
             found.append(ComparisonRow(run.number, False, run.outcome))
-        told = [c for c in run.comparisons if every or (c.primary and not (several and c.unchanged))]
-        found += [_row(run, c, screened, fresh=False) for c in told]
+        shown = [c for c in run.comparisons if every or (c.primary and not (several and c.unchanged))]
+        found += [_row(run, c, screened, fresh=False) for c in shown]
         unchanged = sum(c.unchanged for c in run.primary)
         if several and not every and unchanged:
             found.append(ComparisonRow(run.number, False, "unchanged", unchanged=unchanged))
@@ -73,13 +73,13 @@ def _row(run: Run, c: Comparison, judged: Verdicts, fresh: bool) -> ComparisonRo
     return ComparisonRow(run.number, fresh, word, c, p)
 
 
-def compared(history: History) -> int:
-    """How many comparisons of a study share its error rate."""
+def count_comparisons(history: History) -> int:
+    """The number of comparisons that the p values of a study are corrected for."""
     return sum(p is not None for of_run in verdicts.screen(history).values() for _, p in of_run.values())
 
 
 def disagreements(history: History) -> list[str]:
-    """Where experiments reported other values than the evaluator found, a line each."""
+    """One line for each value that an experiment reported and the evaluator did not confirm."""
     return [
         f"run {run.number}: reported and verified differ: {plain(sentence)}"
         for run in history.measured
@@ -88,7 +88,7 @@ def disagreements(history: History) -> list[str]:
 
 
 def elsewhere(history: History) -> list[str]:
-    """What was measured on another kind of machine than the baseline, a line for each kind."""
+    """What was measured on a different kind of machine than the baseline, one line per kind."""
     home, kinds = history.begun.baseline_machine, history.elsewhere()
     if home is None:
         return []
@@ -96,18 +96,18 @@ def elsewhere(history: History) -> list[str]:
     for what, machine in kinds.items():
         by_difference.setdefault("; ".join(machine.differences(home)), []).append(what)
     return [
-        f"{', '.join(what)}: measured on another kind of machine than the baseline ({plain(difference)}), "
-        "so equal values are no proof of equal code"
+        f"{', '.join(what)}: measured on a different kind of machine than the baseline ({plain(difference)}), "
+        "so equal values do not prove equal code"
         for difference, what in by_difference.items()
     ]
 
 
 def control_of(paths: StudyPaths, history: History) -> Control | None:
-    """The study's control and both curves, where it has one and both have a result."""
-    beside = StudyPaths(paths.root.with_name(f"{paths.name}-control"))
-    if not beside.journal.is_file():
+    """The study's control with both curves; None if there is no control or either has no result."""
+    control = StudyPaths(paths.root.with_name(f"{paths.name}-control"))
+    if not control.journal.is_file():
         return None
-    found = read_history(beside)
+    found = read_history(control)
     if found.begun.control_of != paths.name or not (ours := curve(history)) or not (theirs := curve(found)):
         return None
-    return Control(beside.name, found.begun.agent, history.measured[0].primary[0].goal, ours, theirs)
+    return Control(control.name, found.begun.agent, history.measured[0].primary[0].goal, ours, theirs)

@@ -1,4 +1,4 @@
-"""Best so far, run by run: how a study and its control got on with the same budget. Pure."""
+"""The best value so far, run by run, of a study and its control. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.state.history import History
 
 @dataclass(frozen=True)
 class Point:
-    """Where a study stood after a run; run 0 is the baseline."""
+    """The state of a study after a run; run 0 is the baseline."""
 
     run: int
     seconds: float
@@ -21,7 +21,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Difference:
-    """A study beside its control, where both had spent the same."""
+    """A study and its control at equal cost."""
 
     at: str
     study: float
@@ -33,7 +33,7 @@ class Difference:
 
 
 def curve(history: History) -> list[Point]:
-    """A point for the baseline and for every run number that was used up; none where no run gave a result."""
+    """One point for the baseline and one for each run; empty if no run gave a result."""
     primary = next((c for run in history.measured for c in run.primary), None)
     if primary is None:
         return []
@@ -48,7 +48,7 @@ def curve(history: History) -> list[Point]:
 
 
 def differences(study: list[Point], control: list[Point]) -> list[Difference]:
-    """Both after as many runs, and after as much machine time, as the one that had less of it."""
+    """The difference after equally many runs and after equal machine time, as far as both curves reach."""
     runs = min(study[-1].run, control[-1].run)
     seconds = min(study[-1].seconds, control[-1].seconds)
     return [

@@ -1,4 +1,4 @@
-"""What a study was made with, what it has spent, what it will do next, and which claims its results do not support."""
+"""The setup of a study, what it has spent, what it will do next, and claims that its results do not support."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.text import duration, plain
 
 
 def facts(paths: StudyPaths, history: History) -> dict[str, str]:
-    """Name of a fact → the fact in words."""
+    """Name → value, as text."""
     begun = history.begun
     used = sorted(history.sandboxes or {begun.sandbox})
     found = {
         "agent": f"{begun.agent} {begun.model}".strip(),
         "seeds": ", ".join(map(str, begun.seeds)),
         "sandbox": ", ".join(used).replace("none", "none (runs were not confined)"),
-        "baseline": f"measured on {begun.baseline_machine or 'a machine that is not known'}",
+        "baseline": f"measured on {begun.baseline_machine or 'an unknown machine'}",
         "spent": f"{duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
         "left": str(budget.left(history)),
         "notes": str(paths.root / "notes.md"),

@@ -23,7 +23,7 @@ from harness.template.folder import Template
 
 
 def next_of(paths: StudyPaths, history: History) -> str:
-    """What a study will do when it is worked on."""
+    """What a study will do when it continues."""
     strategy = plugins.find("strategy", history.begun.strategy, BUILT_IN)()
     return in_words(next_step(history, Template(paths.pinned).manifest, strategy))
 
@@ -41,7 +41,7 @@ def in_words(step: Step) -> str:
         case Measure(of=of):
             return f"launch {f'run {of.run}' if of.run else 'the baseline'} on fresh seeds"
         case Record(turn):
-            return f"record what came of turn {turn.turn}"
+            return f"record the result of turn {turn.turn}"
         case Confirm(run) | GiveUpConfirmation(run):
             return f"confirm run {run}"
         case DrawPlots():

@@ -1,4 +1,4 @@
-"""Do two performances of the same study agree?"""
+"""Compare a study with its replay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.state.run import Run
 from harness.template.folder import Template
 
 TOLERANCE = 1e-6
-"""Relative: what another order of floating-point additions may do."""
+"""Relative; allows for a different order of floating-point additions."""
 
 
 def differences(first: History, second: History, template: Template) -> list[str]:
@@ -24,7 +24,7 @@ def differences(first: History, second: History, template: Template) -> list[str
             found.append(f"turn {a.turn}: {a.status} {list(a.changed)} became {b.status} {list(b.changed)}")
     for turn in sorted({*first.edits} & {*second.edits}):
         if first.edits[turn] != second.edits[turn]:
-            found.append(f"turn {turn} led to other code")
+            found.append(f"turn {turn} led to different code")
     for number in sorted({*first.runs, *second.runs}):
         found += _of_run(number, first.runs.get(number), second.runs.get(number), template)
     return found
@@ -37,7 +37,7 @@ def _of_run(number: int, a: Run | None, b: Run | None, template: Template) -> li
         return [f"run {number}: attempts {[x.outcome for x in a.attempts]} became {[x.outcome for x in b.attempts]}"]
     found = []
     if a.digest != b.digest:
-        found.append(f"run {number} executed other code")
+        found.append(f"run {number} executed different code")
     if a.measured and b.measured:
         for dataset, metrics in a.measured.scores.items():
             for metric, values in metrics.items():

@@ -1,4 +1,4 @@
-"""The story of a study: a line for each event that a person wants to see."""
+"""The story of a study: one line for each event worth showing."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from harness.state.history import History
 from harness.text import duration, number, plain
 
 REASON = 2000
-"""Characters of the reason why a study stopped that are shown."""
+"""Characters shown of the reason why a study stopped."""
 Tone = Literal["title", "plain", "aside", "good", "bad", "verdict"]
-"""How a line is meant; of a verdict, `verdict` says how."""
+"""How to style a line; "verdict" lines are styled by their verdict."""
 
 
 @dataclass(frozen=True)
 class StoryLine:
-    """One line of a study's story, safe to be shown anywhere."""
+    """One line of a study's story, safe to display anywhere."""
 
     at: float
     """Seconds since the epoch."""
     text: str
     tone: Tone = "plain"
     verdict: str = ""
-    """The verdict that the line tells, if it tells one."""
+    """The verdict that the line reports, if any."""
 
 
 def tell(events: list[AnyEvent]) -> list[StoryLine]:
@@ -49,15 +49,15 @@ def tell(events: list[AnyEvent]) -> list[StoryLine]:
     state, lines = History([]), []
     for event in events:
         state.add(event)
-        if told := line(event, state):
-            lines.append(told)
+        if entry := line(event, state):
+            lines.append(entry)
     return lines
 
 
 def line(event: AnyEvent, history: History) -> StoryLine | None:
-    """The line for an event, given the state after it; None for events that nobody needs to see."""
-    tell_it = LINES.get(type(event))
-    return None if tell_it is None else tell_it(event, history)
+    """The line for an event, given the state after it; None for events that are not shown."""
+    describe = LINES.get(type(event))
+    return None if describe is None else describe(event, history)
 
 
 def _started(event: StudyStarted, _: History) -> StoryLine:
@@ -87,7 +87,7 @@ def _ended(event: AttemptEnded, _: History) -> StoryLine | None:
 
 
 def _confirmation_asked(event: ConfirmationAsked, _: History) -> StoryLine:
-    return StoryLine(event.at, f"  run {event.run}: measured again on fresh seeds {_span(event.seeds)}")
+    return StoryLine(event.at, f"  run {event.run}: re-run on fresh seeds {_span(event.seeds)}")
 
 
 def _plots(event: PlotsDrawn, _: History) -> StoryLine | None:
@@ -140,16 +140,16 @@ def _confirmation(event: ConfirmationEnded, history: History) -> StoryLine:
 
 
 def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: History) -> StoryLine:
-    """The primary metric on every dataset with its verdict; of several datasets, those without news are counted."""
+    """The primary metric and its verdict on each dataset; datasets with nothing notable are only counted."""
     words = {dataset: word for dataset, (word, _) in verdicts.judge(history).get(run, {}).items()}
     primary = [c for c in event.comparisons if c.primary and c.dataset in words]
-    told = [c for c in primary if len(primary) == 1 or words[c.dataset] not in ("inconclusive", "unchanged")]
+    shown = [c for c in primary if len(primary) == 1 or words[c.dataset] not in ("inconclusive", "unchanged")]
     parts = [
         f"{c.metric}{f' on {plain(c.dataset)}' if len(primary) > 1 else ''} {number(c.mean)}, "
         f"baseline {number(c.baseline_mean)}: {words[c.dataset]}"
-        for c in told
+        for c in shown
     ]
-    others = Counter(words[c.dataset] for c in primary if c not in told)
+    others = Counter(words[c.dataset] for c in primary if c not in shown)
     parts += [f"{count} dataset{'s' if count > 1 else ''} {word}" for word, count in others.items()]
     verdict = verdicts.in_one_word(history)[run]
     return StoryLine(event.at, f"  {what}: {'; '.join(parts)}", "verdict", verdict)
@@ -173,4 +173,4 @@ LINES: dict[type, Callable[[Any, History], StoryLine | None]] = {
     PlotsDrawn: _plots,
     StudyStopped: _stopped,
 }
-"""Kind of event → what tells it."""
+"""Type of event → the function that describes it."""

@@ -1,4 +1,4 @@
-"""Studies at a glance: how each of them stands, and what it has cost."""
+"""Summaries of studies: status and cost."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class StudySummary(Record):
     reason: str
     """Why it stopped; empty while it runs."""
     runs: int
-    """Run numbers that are used up."""
+    """Run numbers used so far."""
     max_runs: int
     best: str
-    """The best verdict of its runs; a dash where there is none."""
+    """The best verdict of its runs; a dash if there is none."""
     seconds: float
-    """Wall-clock time that a controller worked on it."""
+    """Wall-clock time during which a controller worked on it."""
     dollars: float
     tokens: int
     now: Heartbeat | None = None
@@ -50,7 +50,7 @@ class StudySummary(Record):
 
 
 class Cost(Record):
-    """What one study, or several, have cost."""
+    """The cost of one or several studies."""
 
     study: str
     calls: int
@@ -62,7 +62,7 @@ class Cost(Record):
 
 
 def status_of(paths: StudyPaths, history: History) -> Status:
-    """How a study stands. One that has not stopped, but that no process works on, was killed."""
+    """The status of a study. It was killed if it has not stopped and no process works on it."""
     if history.stopped is not None:
         return history.stopped.status
     return "running" if lock.holder(paths.lock) else "killed"
@@ -90,7 +90,7 @@ def summarize(paths: StudyPaths, history: History) -> StudySummary:
 
 
 def cost(name: str, histories: Sequence[History]) -> Cost:
-    """The cost of one study, or of several together."""
+    """The cost of one study or the total of several."""
     return Cost(
         study=name,
         calls=sum(h.usage.calls for h in histories),
@@ -103,7 +103,7 @@ def cost(name: str, histories: Sequence[History]) -> Cost:
 
 
 def ledger(studies: Sequence[tuple[StudyPaths, History]]) -> list[Cost]:
-    """A row per study, and one for all of them together."""
+    """One row per study and one for the total."""
     return [
         *(cost(paths.name, [history]) for paths, history in studies),
         cost("all", [history for _, history in studies]),

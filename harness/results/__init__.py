@@ -1,1 +1,1 @@
-"""From the files that a run wrote to values per seed and comparisons. Reads the file it is given; knows no study."""
+"""From the files that a run wrote to values per seed and comparisons. Knows nothing about studies."""

@@ -2,7 +2,7 @@
 
 One comparison is Welch's unequal-variance t test over seeds (Welch 1947, Biometrika 34). The primary metric's p values
 of all runs and datasets of a study are corrected together by Holm's step-down method (Holm 1979, Scand. J. Statist. 6),
-because whoever tries twenty runs finds one that is "significant". Other metrics get intervals and no verdict.
+because among twenty runs one will look "significant" by chance. Other metrics get intervals and no verdict.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def compare(
 
     Args:
         baseline, values: one value per seed.
-        tried: how many comparisons of this study share the error rate; it sets the level for `detectable`.
+        tried: the number of comparisons that are corrected together; it sets the level for `detectable`.
         same_machine: whether both were measured on the same kind of machine; only then may values be compared exactly.
     """
     low, high, p, detectable, note = _welch(baseline, values, tried, same_machine)
@@ -93,7 +93,7 @@ def against_baseline(
 def _welch(
     baseline: tuple[float, ...], values: tuple[float, ...], tried: int, same_machine: bool
 ) -> tuple[float | None, float | None, float | None, float | None, str]:
-    """Interval, p value and smallest detectable effect of `mean(values) - mean(baseline)`."""
+    """Interval, p value, minimum detectable effect and note for `mean(values) - mean(baseline)`."""
     if min(len(baseline), len(values)) < 2:
         return None, None, None, None, "cannot tell: one value"
     if not _vary(baseline, values):
@@ -104,11 +104,11 @@ def _welch(
     from scipy import stats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a side without spread is a fact here; so are huge values
+        warnings.simplefilter("ignore", RuntimeWarning)  # no spread on one side, and huge values, are valid
         test = stats.ttest_ind(values, baseline, equal_var=False)
-        seen = _detectable(baseline, values, ALPHA / tried)
+        detectable = _detectable(baseline, values, ALPHA / tried)
     interval = test.confidence_interval(1 - ALPHA)
-    return float(interval.low), float(interval.high), float(test.pvalue), seen, ""
+    return float(interval.low), float(interval.high), float(test.pvalue), detectable, ""
 
 
 def _vary(baseline: tuple[float, ...], values: tuple[float, ...]) -> bool:
@@ -116,16 +116,16 @@ def _vary(baseline: tuple[float, ...], values: tuple[float, ...]) -> bool:
 
 
 def _effect(baseline: tuple[float, ...], values: tuple[float, ...]) -> float:
-    """`mean(values) - mean(baseline)`; of constants exactly, because the mean of c, n times, is not always c."""
+    """`mean(values) - mean(baseline)`; exact for constants, whose computed mean may be off by rounding."""
     return mean(values) - mean(baseline) if _vary(baseline, values) else values[0] - baseline[0]
 
 
 def _detectable(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
-    """The effect that Welch's test at `level` would see with probability POWER, if the true spreads are those seen.
+    """The minimum detectable effect of Welch's test at `level` and POWER, if the true spreads are the observed ones.
 
-    Simulated, with a fixed seed: at three or five seeds Welch's degrees of freedom vary so much from sample to sample
-    that the textbook formulas promise a power of 80 % where it is 70 %. A draw sees every effect above
-    `critical * error - difference`, so the effect wanted is a quantile over draws.
+    Simulated with a fixed seed: with three or five seeds, Welch's degrees of freedom vary so much from sample to sample
+    that the textbook formulas promise a power of 80 % where it is 70 %. A draw detects every effect above
+    `critical * error - difference`, so the result is a quantile over draws.
     """
     from scipy import stats
 
@@ -152,7 +152,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(comparison: Comparison, adjusted_p: float | None) -> Verdict:
-    """What may be said of a primary metric, given its p value corrected over all that was tried."""
+    """The verdict on a primary metric, given its p value corrected over all comparisons."""
     if adjusted_p is None or math.isnan(adjusted_p):
         return "cannot tell"
     if adjusted_p >= ALPHA:
@@ -161,10 +161,10 @@ def verdict(comparison: Comparison, adjusted_p: float | None) -> Verdict:
 
 
 def screening(comparison: Comparison, adjusted_p: float | None) -> Verdict:
-    """What may be said of a run before it was measured on fresh seeds: nothing good.
+    """The verdict on a run before it is confirmed on fresh seeds; never "better".
 
-    A run whose interval excludes zero on the good side is worth confirming. It need not pass the correction for that,
-    since it is the confirmation, one test on values that played no part in the choice, that controls the error rate.
+    A run whose interval lies on the good side of zero is worth confirming. It need not pass the correction, because the
+    error rate is controlled by the confirmation: one test on values that played no part in the choice.
     """
     if comparison.unchanged:
         return "unchanged"
@@ -173,12 +173,12 @@ def screening(comparison: Comparison, adjusted_p: float | None) -> Verdict:
 
 
 def confirmation(comparison: Comparison, adjusted_p: float | None) -> Verdict:
-    """What fresh seeds say of a run that looked better, given the p value corrected over all confirmations."""
+    """The verdict on a promising run after its fresh seeds, given the p value corrected over all confirmations."""
     return "better" if verdict(comparison, adjusted_p) == "better" else "not confirmed"
 
 
 def looks_better(comparison: Comparison) -> bool:
-    """Whether the interval of the effect, uncorrected, lies wholly on the good side of zero."""
+    """Whether the uncorrected interval of the effect lies entirely on the good side of zero."""
     return comparison.p is not None and comparison.p < ALPHA and is_gain(comparison)
 
 
@@ -187,13 +187,13 @@ def is_gain(comparison: Comparison) -> bool:
 
 
 def relative_gain(comparison: Comparison) -> float:
-    """How much better than the baseline, relative to it; below 0 it is worse."""
+    """The improvement over the baseline, relative to it; negative if the run is worse."""
     better = -comparison.effect if comparison.goal == "min" else comparison.effect
     return better / (abs(comparison.baseline_mean) or 1.0)
 
 
 def pooled(first: Scores, second: Scores) -> Scores:
-    """The values of both, of what both have."""
+    """The values of both, for the datasets and metrics that both have."""
     return {
         dataset: {
             metric: values + second[dataset][metric] for metric, values in metrics.items() if metric in second[dataset]

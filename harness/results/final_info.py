@@ -1,8 +1,8 @@
-"""final_info.json, read with suspicion. Pure but for reading the file it is given.
+"""Reads and validates final_info.json. Pure, except that it reads the given file.
 
 The format is that of AI-Scientist templates:
 `{dataset: {"means": {metric: x}, "stderrs": {metric: s}, "final_info_dict": {metric: [value per seed]}}}`.
-Only the values per seed are believed; means and standard errors are computed here.
+Only the values per seed are used; means and standard errors are computed here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from harness.records import Scores
 from harness.text import printable
 
 TOLERANCE, USUAL, ROUNDING = 0.05, 1.5, 1e-12
-"""How far a reported mean may be off: relative to the verified one, as a multiple of the baseline's, and absolutely."""
+"""Allowed error of a reported mean: relative to the means, as a multiple of the baseline's error, and absolute."""
 LARGEST = 1e75
-"""A metric beyond this is taken for what it is: a training that diverged."""
+"""A value beyond this means that training diverged."""
 EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
 SIZE_LIMIT = 16 * 2**20
-"""Bytes of final_info.json that are read at most."""
+"""Maximum size of final_info.json in bytes."""
 
 
 def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
@@ -33,7 +33,7 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
 
     Args:
         path: the file.
-        wanted: metrics that must be there in every dataset; None for all that the file has.
+        wanted: metrics that every dataset must have; None for all that the file has.
         seeds: how many values each of them must have.
 
     Returns:
@@ -45,11 +45,11 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
-            raise MetricsError(f"{path.name} is no ordinary file")
+            raise MetricsError(f"{path.name} is not a regular file")
         if found.st_size > SIZE_LIMIT:
             raise MetricsError(f"{path.name} is larger than {SIZE_LIMIT >> 20} MiB")
         content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # names that are no text (lone surrogates) are refused
+        json.dumps(content, ensure_ascii=False).encode()  # refuses names that are not valid text (lone surrogates)
     except FileNotFoundError as error:
         raise MetricsError(f"the script ended without writing {path.parent.name}/{path.name}") from error
     except (ValueError, OSError, RecursionError) as error:
@@ -88,7 +88,7 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
 
 
 def _names(values: Collection[str]) -> str:
-    """The first of some names, fit to be printed."""
+    """The first of some names, safe to print."""
     shown = ", ".join(printable(str(name))[:60] for name in sorted(values)[:20])
     return shown + (", …" if len(values) > 20 else "")
 
@@ -98,7 +98,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    """A number small enough that its fourth power, the square of a variance, is one too."""
+    """Whether this is a number so small that its fourth power, the square of a variance, is finite too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
@@ -108,23 +108,25 @@ def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:
         if not _is_finite(item):
             shown = json.dumps(item)[:40]
             raise MetricsError(
-                f"metric {metric!r} of dataset {dataset!r}, value {position}: {shown} is no finite number"
+                f"metric {metric!r} of dataset {dataset!r}, value {position}: {shown} is not a finite number"
             )
     return tuple(float(item) for item in items)
 
 
 def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
-    """The official scores: the evaluator's value wherever it gives one, else the reported one.
+    """The official scores: the evaluator's values where it gives some, otherwise the reported ones.
 
     Raises:
         MetricsError: the two name different datasets, or the evaluator does not give the primary metric.
     """
     for dataset in dict.fromkeys((*reported, *verified)):
         if dataset not in verified:
-            raise MetricsError(f"evaluate.py does not measure the dataset {dataset!r} (it does: {_names(verified)})")
+            raise MetricsError(
+                f"evaluate.py does not measure the dataset {dataset!r} (it measures: {_names(verified)})"
+            )
         if dataset not in reported:
             raise MetricsError(
-                f"evaluate.py measures {dataset!r}, which is not reported (there is: {_names(reported)})"
+                f"evaluate.py measures {dataset!r}, which is not reported (reported: {_names(reported)})"
             )
         if primary not in verified[dataset]:
             given = _names(verified[dataset])
@@ -148,11 +150,10 @@ def standard_error(values: tuple[float, ...]) -> float | None:
 
 
 def disagreements(reported: Scores, verified: Scores, usual: tuple[Scores, Scores] = ({}, {})) -> list[str]:
-    """Metrics whose reported mean is off by more than TOLERANCE, as sentences.
+    """Metrics whose reported mean differs from the verified one by more than TOLERANCE, as sentences.
 
-    An honest estimate is off too: now up and now down, or always in one way because it is made on other data. So a
-    difference counts only if it is also larger than the differences vary from seed to seed, and more than USUAL times
-    that of the unmodified template's own report.
+    Honest estimates differ too: at random, or consistently because they use other data. So a difference counts only if
+    it also exceeds the spread of the differences over seeds, and USUAL times the unmodified template's difference.
 
     Args:
         usual: what the unmodified template reported, and what was verified.

@@ -1,1 +1,1 @@
-"""What a study is: the events of its journal, and what follows from them. Reads and writes journals, nothing else."""
+"""A study as the events of its journal, and the state that follows from them. Writes only journals and heartbeats."""

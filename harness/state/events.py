@@ -1,7 +1,7 @@
-"""The journal's events: everything that happened to a study, in order, as data.
+"""The events of the journal: everything that happened to a study, in order.
 
-A study's state is a fold of these (`history.py`); nothing else is stored. An event is written after the thing it tells
-of is safely on disk, so that a controller which dies between two events can be taken up where the last one stands.
+A study's state is a fold over its events (`history.py`); no other state is stored. An event is written only after what
+it describes is safely on disk, so that a study whose controller died can continue from its last event.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class StudyStarted(Event):
     digest: str
     """Digest of the code that the baseline executes."""
     prices: dict[str, float] = {}
-    """Dollars per token of the model when the study began; calls are priced by these to its end."""
+    """litellm's name of a price → dollars per token at the start of the study; all calls are priced with these."""
     gpus: int = 0
-    """GPUs that each run asks for."""
+    """GPUs that each run requests."""
     control: str = ""
-    """The agent without a model that works the same template when this study is done, if one was asked for."""
+    """The agent of the control study that runs on the same template after this one, if one was requested."""
     control_of: str = ""
     """The study that this one is the control of."""
     parent: str = ""
-    """`study/run_k` when the study starts from another study's run."""
+    """`study/run_k` if the study starts from another study's run."""
     earlier: dict[str, str] = {}
     """Digest of code that ran in that other study → what ran it."""
     pinned: str
@@ -61,11 +61,11 @@ class StudyStarted(Event):
     """Digest of the baseline's fingerprint."""
     baseline: Scores
     baseline_reported: Scores = {}
-    """What the unmodified experiment said of itself."""
+    """Values that the unmodified experiment reported."""
     baseline_machine: Annotated[
         Machine | None, BeforeValidator(lambda value: None if isinstance(value, str) else value)
     ]
-    """Where the baseline was measured; None in journals of before this was known in full."""
+    """Where the baseline was measured; None in old journals."""
     sandbox: str
     """Name of the sandbox of the machine that the study began on, or "none"."""
 
@@ -81,7 +81,7 @@ class TurnStarted(Event):
     why: str = ""
     """For a "finish" turn: why the runs are over."""
     base: int | None = None
-    """The run whose code the agent goes on from, if that is not the last one."""
+    """The run whose code the agent starts from, if it is not the last one."""
 
 
 class ModelCalled(Event):
@@ -99,7 +99,7 @@ class TurnEnded(Event):
     purpose: Purpose
     status: TurnStatus
     tree: str
-    """Git tree of the worktree after the turn (the one before it, when nothing was kept)."""
+    """Git tree of the worktree after the turn (the tree before it, if nothing was kept)."""
     changed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     said: str = ""
@@ -125,28 +125,28 @@ class AttemptLaunched(Event):
     digest: str
     replicate_of: int | None = None
     seeds: tuple[int, ...] = ()
-    """Fresh ones, for a replicate; else the study's."""
+    """Fresh seeds for a replicate; empty for the study's seeds."""
     sandbox: str = ""
-    """In journals of before the runner told it: the sandbox of the controller's machine."""
+    """Only in old journals: the sandbox of the controller's machine."""
 
 
 class Launched(Event):
-    """How a launch ended, whatever it was made for."""
+    """How a launch of any kind ended."""
 
     outcome: Outcome
     seconds: float
     peak_memory: int = 0
-    """Bytes, summed over the run's processes, at the highest sample."""
+    """Bytes: the highest sample, summed over the run's processes."""
     message: str = ""
-    """What the agent is told of a failure."""
+    """The failure, as reported to the agent."""
     reported: Scores = {}
-    """What experiment.py claims."""
+    """Values that experiment.py reports."""
     scores: Scores = {}
-    """What counts: the evaluator's values where it gives one, else the reported ones."""
+    """The official values: the evaluator's where it gives some, otherwise the reported ones."""
     machine: Machine | None = None
     """Where it ran, if it gave a result."""
     sandbox: str = ""
-    """Name of the sandbox that it had there, or "none"."""
+    """Name of the sandbox that was used, or "none"."""
 
 
 class AttemptEnded(Launched):
@@ -156,7 +156,7 @@ class AttemptEnded(Launched):
 
 
 class ConfirmationAsked(Event):
-    """A run is to be measured again on seeds that nothing in the study has seen."""
+    """A run is to be re-run on seeds that the study has never used."""
 
     kind: Literal["confirmation_asked"] = "confirmation_asked"
     run: int
@@ -168,10 +168,10 @@ class ConfirmationEnded(Launched):
 
     kind: Literal["confirmation_ended"] = "confirmation_ended"
     run: int
-    """0 is the baseline, run first when its own seeds are fewer than the fresh ones."""
+    """0 is the baseline, which runs first if it has fewer seeds of its own than the fresh ones."""
     seeds: tuple[int, ...]
     comparisons: tuple[Comparison, ...] = ()
-    """The fresh values against all of the baseline's."""
+    """The fresh values compared with all values of the baseline."""
     commit: str
     tree: str
 
@@ -190,14 +190,14 @@ class Recorded(Event):
     attempt: int | None = None
     comparisons: tuple[Comparison, ...] = ()
     pooled: tuple[Comparison, ...] = ()
-    """For a replicate: all values of that code together, which say more of it than one run of it did."""
+    """For a replicate: the comparisons with all values of this code together."""
     abandoned: bool = False
-    """The run has used up its attempts."""
+    """Whether the run is given up because its attempts are used up."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_older_journals(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Where an edit came to had to be told from its outcome."""
+        """In older journals, only the outcome tells what an edit came to."""
         if "came_to" in fields:
             return fields
         outcome = fields.get("outcome")
@@ -209,7 +209,7 @@ class PlotsDrawn(Event):
     kind: Literal["plots_drawn"] = "plots_drawn"
     files: tuple[str, ...] = ()
     message: str = ""
-    """Empty when plot.py ended well."""
+    """Empty if plot.py succeeded."""
 
 
 class StudyStopped(Event):

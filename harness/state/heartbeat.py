@@ -1,4 +1,4 @@
-"""What the controller of a study is doing now: a small file that it keeps writing while it lives."""
+"""The current activity of a study's controller: a small file that it keeps rewriting."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from harness.records import Record
 
 EVERY = 1.0
-"""Seconds between two writings of the same activity."""
+"""Seconds between two writes of the same activity."""
 
 
 class Heartbeat(Record):
-    """A controller's activity when it last wrote."""
+    """A controller's activity at its last write."""
 
     host: str
     pid: int
@@ -39,7 +39,7 @@ class Pulse:
         self._since = self._written = 0.0
 
     def beat(self, what: str, last_line: str = "") -> None:
-        """Say what is being done; a repetition within EVERY seconds is passed over."""
+        """Write the current activity; repetitions within EVERY seconds are skipped."""
         now = time.time()
         if what == self._what and now - self._written < EVERY:
             return
@@ -49,16 +49,16 @@ class Pulse:
         beat = Heartbeat(
             host=platform.node(), pid=os.getpid(), what=what, since=self._since, at=now, last_line=last_line[:300]
         )
-        beside = self._path.with_suffix(".part")
+        partial = self._path.with_suffix(".part")
         try:
-            beside.write_text(beat.model_dump_json(), encoding="utf-8")
-            beside.replace(self._path)
+            partial.write_text(beat.model_dump_json(), encoding="utf-8")
+            partial.replace(self._path)
         except OSError:
-            pass  # it only tells; a full disk shows where it matters
+            pass  # informational only; a full disk is reported elsewhere
 
 
 def read_heartbeat(path: Path) -> Heartbeat | None:
-    """The last heartbeat, or None where there is none or it cannot be read."""
+    """The last heartbeat, or None if there is none or it cannot be read."""
     try:
         return Heartbeat.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -26,64 +26,64 @@ from harness.state.events import (
 from harness.state.run import Run
 
 LOST_TRIES = 3
-"""How often a confirmation is launched whose job vanishes."""
+"""How often a confirmation is launched if its job keeps getting lost."""
 
 
 @dataclass(eq=False)
 class Facts:
-    """What has happened to a study, and where it stands."""
+    """What has happened to a study, and its current state."""
 
     start: StudyStarted | None = None
     stopped: StudyStopped | None = None
     stopped_before: StudyStopped | None = None
-    """How the study had stopped before it was last taken up."""
+    """How the study stopped before it was last resumed."""
     turns: list[TurnEnded] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
     news: list[AnyEvent] = field(default_factory=list)
-    """What happened since the agent was last asked: what the next prompt has to tell."""
+    """Events since the agent was last asked; the next prompt reports them."""
     turn: TurnEnded | None = None
     """The last turn that ended."""
     unfinished: TurnStarted | None = None
     """A turn that began and has not ended."""
     checked: EditChecked | None = None
-    """What the checks said of the last turn's edit."""
+    """The result of checking the last turn's edit."""
     edits: dict[int, str] = field(default_factory=dict)
-    """Turn → digest of the code that its edit led to."""
+    """Turn → digest of the code after its edit."""
     launched: AttemptLaunched | None = None
     """The launch that the last turn led to."""
     ended: AttemptEnded | None = None
     """How that launch ended."""
     recorded: Recorded | None = None
-    """What came of the last turn, once it is committed."""
+    """The outcome of the last turn, once it is committed."""
     digests: dict[str, str] = field(default_factory=dict)
     """Digest of executed code → what executed it, in words."""
     confirming: ConfirmationAsked | None = None
     confirmations: list[ConfirmationEnded] = field(default_factory=list)
-    """Every launch on fresh seeds, the baseline's (run 0) included."""
+    """Every launch on fresh seeds, including the baseline's (run 0)."""
     confirmations_asked: int = 0
     sandboxes: set[str] = field(default_factory=set)
-    """Names of the sandboxes that launches got."""
+    """Names of the sandboxes that launches used."""
     seeds: set[int] = field(default_factory=set)
-    """Every seed that anything of this study has run with."""
+    """Every seed that this study has used."""
     plots: PlotsDrawn | None = None
     """The plots drawn since the last turn that was accepted."""
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
     calls_of_ended_turns: int = 0
-    """Model calls that count: those of a turn that was cut short are made again."""
+    """Model calls that count; those of an interrupted turn do not, because they are repeated."""
     seconds: float = 0.0
     commit: str = ""
     tree: str = ""
     """Head of the study's branch, and the git tree that the worktree should hold."""
     why_over: str = ""
-    """Why no further run is made; set when the agent is first asked for its notes."""
+    """Why there are no further runs; set when the agent is first asked for its notes."""
     wasted: int = 0
-    """Turns in a row that led to no launch."""
+    """Consecutive turns without a launch."""
     last_at: float | None = None
 
 
 class History(Facts):
-    """Everything that is known of a study, folded from its events."""
+    """Everything known about a study, folded from its events."""
 
     def __init__(self, events: Iterable[AnyEvent]) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class History(Facts):
         self.digests = {**event.earlier, event.digest: "the baseline"}
 
     def _study_resumed(self, _: StudyResumed) -> None:
-        if self.confirming is None or self.stopped_before is None:  # else it stopped within a confirmation by hand
+        if self.confirming is None or self.stopped_before is None:  # otherwise it stopped within a manual confirmation
             self.stopped_before = self.stopped or self.stopped_before
         self.stopped = None
 
@@ -158,7 +158,7 @@ class History(Facts):
         run.attempts.append(event)
         self.news.append(event)
         if event.outcome == "lost" and len(run.attempts) < self.begun.budget.attempts:
-            self.launched = None  # nobody's fault: the same code again
+            self.launched = None  # nothing wrong with the code: launch it again
             return
         self.ended = event
         if event.outcome != "lost" and self.launched:
@@ -189,34 +189,34 @@ class History(Facts):
         return sum(event.run == run for event in self.confirmations)
 
     def may_try_again(self, event: ConfirmationEnded) -> bool:
-        """Whether a launch on fresh seeds vanished, which is nobody's fault, and has not done so too often."""
+        """Whether a launch on fresh seeds was lost, but not too often."""
         return event.outcome == "lost" and self.confirmation_tries(event.run) < LOST_TRIES
 
     def original(self, run: int) -> int:
-        """The run that a replicate repeats, itself no replicate; any other run is its own."""
+        """The first run of the code that a replicate repeats; for any other run, the run itself."""
         while (earlier := self.runs[run].replicate_of) is not None:
             run = earlier
         return run
 
     def fresh_seeds(self, n: int) -> tuple[int, ...]:
-        """`n` seeds that nothing of this study has run with."""
+        """`n` seeds that this study has never used."""
         first = max(self.seeds) + 1
         return tuple(range(first, first + n))
 
     @property
     def baseline_on_fresh_seeds(self) -> ConfirmationEnded | None:
-        """The baseline's last launch on fresh seeds, where there was one."""
+        """The baseline's last launch on fresh seeds, if there was one."""
         return next((event for event in reversed(self.confirmations) if event.run == 0), None)
 
     @property
     def candidate(self) -> Run | None:
-        """The run that is to be confirmed next: the best of those that look better and have not been tried."""
+        """The run to confirm next: the best promising run that is not confirmed yet."""
         left = [run for run in self.measured if run.promising and run.confirmed is None]
         return max(left, key=lambda run: run.promise, default=None)
 
     @property
     def begun(self) -> StudyStarted:
-        """What the study began with; raises JournalCorrupt if that is not how its events begin."""
+        """The study's first event; raises JournalCorrupt if it is missing."""
         if self.start is None:
             raise JournalCorrupt("the journal does not begin with study_started")
         return self.start
@@ -228,7 +228,7 @@ class History(Facts):
 
     @property
     def finishing_turns(self) -> int:
-        """How often the agent has been asked for its notes and plots."""
+        """How often the agent was asked for its notes and plots."""
         return sum(t.purpose == "finish" for t in self.turns)
 
     @property
@@ -237,21 +237,21 @@ class History(Facts):
 
     @property
     def spent_runs(self) -> int:
-        """Run numbers that are used up: measured or given up."""
+        """Number of runs used up: measured or given up."""
         return sum(1 for r in self.runs.values() if r.recorded and (r.measured or r.recorded.abandoned))
 
     @property
     def just_measured(self) -> bool:
-        """The last thing that happened is that a run gave its result."""
+        """Whether the last event is the result of a run."""
         return bool(self.news) and isinstance(self.news[-1], Recorded) and bool(self.news[-1].comparisons)
 
     def next_attempt(self) -> tuple[int, int]:
-        """Number of the run and of the attempt that the next launch will be."""
+        """The run number and attempt number of the next launch."""
         run = self.spent_runs + 1
         return run, len(self.runs[run].attempts) + 1 if run in self.runs else 1
 
     def elsewhere(self) -> dict[str, Machine]:
-        """What was measured on another kind of machine than the baseline → where: "run 2", "run 2 on fresh seeds"."""
+        """ "run 2" or "run 2 on fresh seeds" → its machine, if that is of a different kind than the baseline's."""
         home = self.begun.baseline_machine
         measured = [(f"run {run.number}", run.measured.machine) for run in self.measured if run.measured]
         names = {0: "the baseline on fresh seeds"}
@@ -260,7 +260,7 @@ class History(Facts):
 
     @property
     def machine_seconds(self) -> float:
-        """How long all launches ran, failed ones and those on fresh seeds included."""
+        """Total duration of all launches, including failed ones and those on fresh seeds."""
         attempts = sum(a.seconds for run in self.runs.values() for a in run.attempts)
         return attempts + sum(event.seconds for event in self.confirmations)
 

@@ -1,4 +1,4 @@
-"""The journal file: one event a line, appended and flushed to disk before anything builds on it."""
+"""The journal file: one event per line, flushed to disk before anything depends on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.state.history import History
 
 
 def read(path: Path) -> list[AnyEvent]:
-    """All events. A torn last line (no newline: the writer died in it) is passed over.
+    """All events. A torn last line (without a newline, because the writer died) is ignored.
 
     Raises:
         JournalCorrupt: any other line cannot be read; the message names file and line.
@@ -28,41 +28,41 @@ def read(path: Path) -> list[AnyEvent]:
         events = []
     if len(events) == len(lines):
         return events
-    return [_event(path, number, line) for number, line in enumerate(lines, 1)]  # slower, and names the line
+    return [_event(path, number, line) for number, line in enumerate(lines, 1)]  # slower, but names the line
 
 
 def _event(path: Path, number: int, line: bytes) -> AnyEvent:
     try:
         (event,) = EVENTS.validate_json(b"[" + line + b"]")
         return event
-    except ValueError as error:  # of which pydantic's is one
+    except ValueError as error:  # includes pydantic's ValidationError
         what = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else "not one event"
         raise JournalCorrupt(f"{path}, line {number}: not an event ({what}); nothing was changed") from error
 
 
-def folded(path: Path) -> History:
-    """The state that a journal's events lead to; without any, of a study that was never begun.
+def fold(path: Path) -> History:
+    """The state after a journal's events; without events, that of a study that never started.
 
     Raises:
-        JournalCorrupt: see `read`; or the events do not follow from each other.
+        JournalCorrupt: see `read`; or the events are inconsistent.
     """
     events = read(path)
     try:
         return History(events)
     except (KeyError, AssertionError) as error:
-        raise JournalCorrupt(f"{path}: its events do not follow from each other; nothing was changed") from error
+        raise JournalCorrupt(f"{path}: its events are inconsistent; nothing was changed") from error
 
 
 def history(paths: StudyPaths) -> History:
     """The state of a study.
 
     Raises:
-        JournalCorrupt: see `folded`.
-        UserError: the controller died before the study had begun.
+        JournalCorrupt: see `fold`.
+        UserError: the controller died before the study started.
     """
-    found = folded(paths.journal)
+    found = fold(paths.journal)
     if found.start is None:
-        raise UserError(f"{paths.name} was never begun: {paths.journal} has no first event; delete {paths.root}")
+        raise UserError(f"{paths.name} never started: {paths.journal} has no events; delete {paths.root}")
     return found
 
 
@@ -70,10 +70,10 @@ class Journal:
     """The journal of a study that this process works on; remembers what it read and wrote."""
 
     def __init__(self, path: Path) -> None:
-        """Open for appending. A torn last line is cut off, so that the next event starts a line of its own.
+        """Open for appending. A torn last line is cut off, so that the next event starts on a new line.
 
         Raises:
-            JournalCorrupt: a whole line cannot be read; the file is left untouched.
+            JournalCorrupt: a complete line cannot be read; the file is not modified.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
@@ -87,7 +87,7 @@ class Journal:
         """Write an event and flush it to disk.
 
         Raises:
-            OSError: it could not be written whole (the disk is full); the journal is as it was before.
+            OSError: it could not be written completely (full disk); the journal is unchanged.
         """
         line = event.model_dump_json().encode() + b"\n"
         before = self._file.seek(0, os.SEEK_END)

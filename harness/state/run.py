@@ -1,4 +1,4 @@
-"""One numbered run of a study, as its events tell of it."""
+"""One numbered run of a study, derived from its events."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Run:
     attempts: list[AttemptEnded] = field(default_factory=list)
     replicate_of: int | None = None
     digest: str = ""
-    """Of the code that the last attempt executed."""
+    """Digest of the code that the last attempt executed."""
     recorded: Recorded | None = None
     pooled: tuple[Comparison, ...] = ()
-    """All values of this code, once a replicate has added some."""
+    """Comparisons with all values of this code, once it has a replicate."""
     confirmed: ConfirmationEnded | None = None
-    """What it gave on fresh seeds, if it was run on them."""
+    """Its result on fresh seeds, if it was run on them."""
 
     @property
     def measured(self) -> AttemptEnded | None:
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def promising_on(self) -> set[str]:
-        """Datasets on which it looks better; a repetition is no promise."""
+        """Datasets on which it looks better; none for a replicate."""
         return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
 
     @property
@@ -50,12 +50,12 @@ class Run:
 
     @property
     def gain(self) -> float:
-        """How much better than the baseline, relative to it, mean over datasets; above 0 is better."""
+        """Relative improvement over the baseline, mean over datasets; positive is better."""
         return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
 
     @property
     def promise(self) -> float:
-        """The gains on the datasets on which it looks better, together: elsewhere they are noise."""
+        """Sum of the gains on the datasets on which it looks better; on the others they are noise."""
         return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
 
     @property

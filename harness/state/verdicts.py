@@ -1,7 +1,7 @@
-"""What may be said of each run of a study. Pure.
+"""The verdict on each run of a study. Pure.
 
-Verdicts can change as runs are added, because p values are corrected over all that was tried; so they are computed from
-the history whenever they are shown, never stored.
+Verdicts can change as runs are added, because p values are corrected over all comparisons. So they are computed from
+the history whenever they are shown, and never stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Verdicts = dict[int, dict[str, tuple[Verdict, float | None]]]
 
 
 def judge(history: History) -> Verdicts:
-    """Verdict of each run: what its fresh seeds say where it was confirmed, otherwise what screening says."""
+    """Verdict of each run: from its fresh seeds where it was confirmed, otherwise from screening."""
     found = screen(history)
     for number, of_run in judge_confirmed(history).items():
         found[number] |= of_run
@@ -29,7 +29,7 @@ def judge(history: History) -> Verdicts:
 def screen(history: History) -> Verdicts:
     """Verdicts on the study's own seeds; p values are corrected over all its runs and datasets."""
     tried = [(run, c) for run in history.measured if run.replicate_of is None for c in run.primary]
-    found = _judged(tried, screening)
+    found = _apply_rule(tried, screening)
     for run in history.measured:
         if run.replicate_of is not None:
             found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}
@@ -37,9 +37,9 @@ def screen(history: History) -> Verdicts:
 
 
 def judge_confirmed(history: History) -> Verdicts:
-    """Verdicts on fresh seeds, where a run looked better before (on all datasets, where the user had it confirmed
-    though it did not); corrected over everything that was confirmed."""
-    return _judged(
+    """Verdicts on fresh seeds, for the datasets on which a run looked better before (for all datasets, if the user
+    confirmed a run that did not look better). Corrected over everything that was confirmed."""
+    return _apply_rule(
         [
             (run, c)
             for run in history.measured
@@ -51,22 +51,24 @@ def judge_confirmed(history: History) -> Verdicts:
 
 
 def in_one_word(history: History) -> dict[int, str]:
-    """run → its verdict where that is the same over all datasets it changes, otherwise "mixed"."""
+    """run → its verdict if it is the same on all datasets that the run changes, otherwise "mixed"."""
     found = {run: {word for word, _ in of_run.values()} for run, of_run in judge(history).items()}
     changed = {run: words - {"unchanged"} or words for run, words in found.items()}
     return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
 
 
 def disagreements(history: History, run: Run) -> list[str]:
-    """Metrics that the experiment reported otherwise than the evaluator found them, as sentences."""
+    """Metrics whose reported values the evaluator did not confirm, as sentences."""
     if run.measured is None:
         return []
     usual = history.begun.baseline_reported, history.begun.baseline
     return final_info.disagreements(run.measured.reported, run.measured.scores, usual)
 
 
-def _judged(compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]) -> Verdicts:
-    """A verdict for each comparison, given its p value corrected by Holm's method over all that could be a result."""
+def _apply_rule(
+    compared: list[tuple[Run, Comparison]], rule: Callable[[Comparison, float | None], Verdict]
+) -> Verdicts:
+    """A verdict for each comparison, with p values Holm-corrected over all comparisons that can have a result."""
     adjusted = iter(holm([c.p for _, c in compared if c.p is not None and not c.unchanged]))
     found: Verdicts = {}
     for run, c in compared:

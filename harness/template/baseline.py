@@ -1,4 +1,4 @@
-"""The stored baseline of a template: what the unmodified experiment scores, and what exactly produced it."""
+"""The stored baseline of a template: the scores of the unmodified experiment, and what produced them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.template.folder import Template
 from harness.template.manifest import executed
 
 LARGEST_FILE = 2 * 2**20
-"""Bytes of a file of the baseline's run that is kept: baselines lie in git, and go into every study."""
+"""Maximum bytes of a file to keep from the baseline's run: baselines are in git and are copied into every study."""
 
 
 class Fingerprint(Record):
@@ -35,17 +35,17 @@ class Fingerprint(Record):
 
 
 class Baseline(Record):
-    """baselines/NAME/baseline.json; the run's files lie beside it in run_0/."""
+    """baselines/NAME/baseline.json; the run's files are next to it in run_0/."""
 
     template: str
     fingerprint: Fingerprint
     scores: Scores
     """Official values per seed."""
     reported: Scores
-    """What experiment.py claimed."""
+    """Values that experiment.py reported."""
     seconds: float
     machine: Machine | None
-    """Where it was measured; None of a study's baseline of before this was known in full."""
+    """Where it was measured; None for the baseline of an old study that did not record it."""
     made_at: float
 
 
@@ -65,34 +65,37 @@ def path(baselines: Path, template: Template) -> Path:
 
 
 def load(baselines: Path, template: Template) -> Baseline:
-    """The template's stored baseline, if it is still true.
+    """The template's stored baseline, if it is up to date.
 
     Raises:
-        BaselineError: there is none, it cannot be read, it is another template's, or something it depends on changed.
+        BaselineError: it is missing, unreadable or another template's, or something that it depends on has changed.
     """
     file = path(baselines, template)
     refresh = f"harness baseline {template.name} --refresh"
     try:
         stored = Baseline.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        make = f"harness baseline {template.name}"
-        raise BaselineError(f"{template.name} has no baseline ({file} is missing); make it with: {make}") from error
+        create = f"harness baseline {template.name}"
+        raise BaselineError(f"{template.name} has no baseline ({file} is missing); create it with: {create}") from error
     except ValidationError as error:
-        raise BaselineError(f"{file}: {one_line(error)}; make it anew with: {refresh}") from error
+        raise BaselineError(f"{file}: {one_line(error)}; replace it with: {refresh}") from error
     if not (folder(baselines, template) / "run_0" / "final_info.json").is_file():
-        raise BaselineError(f"the baseline of {template.name} lacks its run_0; make it anew with: {refresh}")
+        raise BaselineError(f"the baseline of {template.name} has no run_0; replace it with: {refresh}")
     if stored.template != template.name:
-        raise BaselineError(f"{file} is the baseline of {stored.template!r}, not of {template.name!r}; see: {refresh}")
+        raise BaselineError(
+            f"{file} is the baseline of {stored.template!r}, not of {template.name!r}; replace it with: {refresh}"
+        )
     for dataset, scores in stored.scores.items():
         if lacking := sorted(set(template.manifest.metrics) - set(scores)):
-            raise BaselineError(f"the baseline of {template.name} lacks {lacking[0]!r} on {dataset}; see: {refresh}")
-    difference = _difference(stored.fingerprint, fingerprint(template))
-    if difference:
-        raise BaselineError(f"the baseline of {template.name} is stale: {difference}; make it anew with: {refresh}")
+            what = f"{lacking[0]!r} on {dataset}"
+            raise BaselineError(f"the baseline of {template.name} lacks {what}; replace it with: {refresh}")
+    why = _why_stale(stored.fingerprint, fingerprint(template))
+    if why is not None:
+        raise BaselineError(f"the baseline of {template.name} is stale: {why}; replace it with: {refresh}")
     return stored
 
 
-def _difference(stored: Fingerprint, now: Fingerprint) -> str:
+def _why_stale(stored: Fingerprint, now: Fingerprint) -> str | None:
     for name in sorted({*stored.files, *now.files}):
         if stored.files.get(name) != now.files.get(name):
             how = "is gone" if name not in now.files else "is new" if name not in stored.files else "has changed"
@@ -101,7 +104,7 @@ def _difference(stored: Fingerprint, now: Fingerprint) -> str:
         return f"the run command was {' '.join(stored.command)}"
     if stored.seeds != now.seeds:
         return f"the seeds were {', '.join(map(str, stored.seeds))}"
-    return ""
+    return None
 
 
 def save(
@@ -114,12 +117,12 @@ def save(
     seconds: float,
     machine: Machine | None,
 ) -> list[str]:
-    """Store a finished run of the unmodified template as its baseline, with the files that the run left.
+    """Store a finished run of the unmodified template as its baseline, including its output files.
 
-    `template` is the copy that ran: the project's may have been edited meanwhile.
+    `template` is the copy that ran: the project's template may have been edited in the meantime.
 
     Returns:
-        Names of files that are too large to be kept.
+        Names of files that are too large to keep.
     """
     baseline = Baseline(
         template=template.name,
@@ -138,7 +141,7 @@ def save(
         large.extend(str(Path(within, name).relative_to(out_dir)) for name in found)
         return found
 
-    path(baselines, template).unlink(missing_ok=True)  # so that half a baseline is none
+    path(baselines, template).unlink(missing_ok=True)  # so that a half-written baseline does not count
     fresh = target / ".run_0"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(out_dir, fresh, ignore=too_large)
@@ -149,10 +152,10 @@ def save(
 
 
 def agreement(stored: Baseline, again: Scores, primary: str) -> list[Claim]:
-    """Whether another run of the same code scores what the stored one did, within what seeds do.
+    """Whether another run of the same code reproduces the stored scores within the noise over seeds.
 
-    Seeds on the same machine give the same numbers; on another, rounding may set a training on another path, so the
-    means may differ by three standard errors of their difference.
+    On the same machine, the same seeds give the same numbers. On another one, rounding may change the course of
+    training, so the means may differ by three standard errors of their difference.
     """
     found = []
     for dataset, scores in stored.scores.items():

@@ -1,4 +1,4 @@
-"""What a source file does, comments and layout aside. Pure."""
+"""What a source file does, ignoring comments and layout. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import warnings
 
 
 def meaning(content: bytes, python: bool) -> str:
-    """The same text for two files that do the same: the syntax tree of Python, the bytes of everything else.
+    """A text that is equal for files that do the same: the syntax tree for Python, the bytes for other files.
 
-    A file that is no valid Python counts by its bytes.
+    Invalid Python is compared by its bytes.
     """
     if not python:
         return content.hex()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in somebody's code is no news of ours
+            warnings.simplefilter("ignore")  # such as invalid escapes in the agent's code
             return ast.dump(ast.parse(content))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return content.hex()

@@ -18,26 +18,26 @@ MANIFEST = "template.toml"
 
 
 class Template:
-    """A template folder that has been read and found sound."""
+    """A template folder that has been read and validated."""
 
     def __init__(self, folder: Path) -> None:
         """Read and check `folder`.
 
         Raises:
-            TemplateError: what is wrong, in which table of template.toml.
+            TemplateError: names the problem and the table of template.toml.
         """
         self.folder = folder
         self.manifest = _read_manifest(folder / MANIFEST)
         about = self.manifest.template
         if about.name != folder.name and folder.name != "template":
-            raise TemplateError(f"{folder / MANIFEST}: [template] name is {about.name!r}, the folder {folder.name!r}")
+            raise TemplateError(
+                f"{folder / MANIFEST}: [template] name is {about.name!r}, but the folder is {folder.name!r}"
+            )
         for name in (*about.editable, *about.protected, *about.held_out):
             if not (folder / name).is_file():
                 raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
         if (folder / "evaluate.py").is_file() and not self.manifest.has_evaluator:
-            raise TemplateError(
-                f"{folder / MANIFEST}: evaluate.py is not among the protected files, so it would never be run"
-            )
+            raise TemplateError(f"{folder / MANIFEST}: evaluate.py would never run; add it to the protected files")
         for name, place in self._shared.items():
             if not place.exists():
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
@@ -53,14 +53,14 @@ class Template:
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """Every file of a study of this template: name in the study → where it is now."""
+        """All files of a study of this template: name in the study → current path."""
         about = self.manifest.template
         own = {name: self.folder / name for name in (*about.editable, *about.protected)}
         return {**own, **self._included}
 
     @property
     def _shared(self) -> dict[str, Path]:
-        """What is included: name in the study → file or folder. A pinned template has it beside its own files."""
+        """What is included: name in the study → file or folder. A pinned template has it next to its own files."""
         named = {Path(name).name: self.folder / name for name in self.manifest.template.include}
         return {name: place if place.exists() else self.folder / name for name, place in named.items()}
 
@@ -90,11 +90,11 @@ class Template:
 
     @property
     def held_out(self) -> dict[str, Path]:
-        """Files that evaluators alone are given: name → where it is."""
+        """Files that only evaluators get: name → path."""
         return {name: self.folder / name for name in self.manifest.template.held_out}
 
     def command(self, python: str, out_dir: Path) -> list[str]:
-        """The run command with the interpreter and the output folder put in."""
+        """The run command with the interpreter and the output folder filled in."""
         first, *rest = (part.replace("{out_dir}", str(out_dir)) for part in self.manifest.run.command)
         return [python if first == "python" else first, *rest]
 
@@ -138,12 +138,12 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def load(templates: Path, name: str) -> Template:
-    """The template of that name under `templates`, or the one in a folder that `name` is the path of."""
+    """The template named `name` in `templates`, or the one in the folder `name`."""
     if "/" in name and (Path(name) / MANIFEST).is_file():
         return Template(Path(name).resolve())
     known = sorted(p.parent.name for p in templates.glob(f"*/{MANIFEST}"))
     if name not in known and (templates / name).is_dir() and name.isidentifier():
-        raise TemplateError(f"{templates / name} has no {MANIFEST}; docs/templates.md shows the smallest one")
+        raise TemplateError(f"{templates / name} has no {MANIFEST}; docs/templates.md shows a minimal one")
     if name not in known:
         raise UnknownName("template", name, known)
     return Template(templates / name)

@@ -1,4 +1,4 @@
-"""Ideas: from a file, from the template's `ideas/`, or simply as text."""
+"""Ideas: from a file, from the template's `ideas/`, or given as text."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def read_idea(template: Template, text: str) -> Idea:
     if re.fullmatch(r"[^\n]{1,400}\.(toml|json)", text) or _is_file(text):
         return _idea_file(template, Path(text))
     if not text.strip():
-        raise IdeaError("the idea is empty; say in a sentence or more what to try")
+        raise IdeaError("the idea is empty; describe what to try in a sentence or more")
     if re.fullmatch(r"[A-Za-z0-9_.-]+", text.strip()):
         close = difflib.get_close_matches(text, listed, n=1, cutoff=0.75)
         what = (
-            f"did you mean {close[0]}?" if close else f"it ships {', '.join(listed) or 'none'}; or say it in a sentence"
+            f"did you mean {close[0]}?"
+            if close
+            else f"it ships {', '.join(listed) or 'none'}; or describe the idea in a sentence"
         )
         raise IdeaError(f"{template.name} has no idea named {text[:80]!r}; {what}")
     title = text.strip().splitlines()[0][:120]
@@ -42,7 +44,7 @@ def read_idea(template: Template, text: str) -> Idea:
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a path, or with a NUL in it: an idea, then
+    except (OSError, ValueError):  # too long for a path, or contains NUL: the idea itself
         return False
 
 

@@ -1,6 +1,6 @@
 """template.toml, as records.
 
-Settings sit beside what they set, each with its meaning below it; an unknown key is an error.
+Each setting has its documentation below it. An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def _quantity(text: str, units: tuple[str, ...]) -> float:
     match = re.fullmatch(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})", text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity; write a number and one of {', '.join(units)}, such as 20{units[1]}")
+        raise ValueError(
+            f"{text!r} is not a quantity; write a number and one of {', '.join(units)}, such as 20{units[1]}"
+        )
     if not float(match[1]):
-        raise ValueError(f"{text!r} is nothing; give a quantity above 0")
+        raise ValueError(f"{text!r} must be above zero")
     return float(match[1]) * UNITS[match[2]]
 
 
 def _file_name(text: str) -> str:
     if text.startswith("/") or ".." in PurePosixPath(text).parts:
-        raise ValueError(f"{text!r} leaves the template's folder")
+        raise ValueError(f"{text!r} is outside the template's folder")
     return text
 
 
@@ -42,19 +44,19 @@ def _includable(text: str) -> str:
 
 def _command(parts: tuple[str, ...]) -> tuple[str, ...]:
     if not any("{out_dir}" in part for part in parts[1:]):
-        raise ValueError("the command must have an argument with {out_dir} in it")
+        raise ValueError("the command must have an argument that contains {out_dir}")
     return parts
 
 
 def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError("a seed is named twice; the same seed again is no new sample")
+        raise ValueError("a seed is listed twice; a repeated seed is not a new sample")
     return seeds
 
 
 def _none_or_several(seeds: int) -> int:
     if seeds == 1:
-        raise ValueError("one seed shows no spread, so no run could be confirmed: take 2 or more, or 0 for never")
+        raise ValueError("one seed shows no spread, so it cannot confirm a run; use 2 or more, or 0 to confirm none")
     return seeds
 
 
@@ -73,16 +75,16 @@ class About(Record):
     new_files: tuple[FileName, ...] = ()
     """Patterns of files that the agent may add; `*` does not cross a folder."""
     protected: tuple[FileName, ...] = ()
-    """Files that nobody changes: evaluator, data, metrics."""
+    """Files that must not change: evaluator, data, metrics."""
     include: tuple[Annotated[str, AfterValidator(_includable)], ...] = ()
-    """Shared modules and folders of such, relative to the template, copied into the study as protected files. A folder
+    """Shared modules, or folders of them, relative to the template, copied into the study as protected files. A folder
     keeps its name and what is in it, apart from hidden and compiled files and links."""
     held_out: tuple[FileName, ...] = ()
-    """Files that only evaluate.py and known.py are given: seeds and data of the evaluation. No study gets them."""
+    """Files for evaluate.py and known.py only, such as seeds and data of the evaluation. Studies do not get them."""
 
     @property
     def untouchable(self) -> tuple[str, ...]:
-        """Names, in a study, of all that nobody changes: files, and included folders."""
+        """Names, in a study, of all that must not change: files, and included folders."""
         return (*self.protected, *(PurePosixPath(name).name for name in self.include))
 
 
@@ -91,34 +93,34 @@ class RunSpec(Record):
 
     command: Annotated[tuple[str, ...], AfterValidator(_command)] = ("python", "experiment.py", "--out_dir={out_dir}")
     python: str = "auto"
-    """"auto": the harness's own interpreter; a path: that one; a protected requirements file (`*.txt`): an environment
-    built for the template."""
+    """"auto" is the harness's own interpreter. Otherwise the path of one, or a protected requirements file (`*.txt`) to
+    build an environment from."""
     prepare: tuple[str, ...] = ()
-    """Command that fetches what no package is (models, texts) into `{assets}`, and what only the evaluator may read
-    into `{held_out}`; run once, with network, in the built environment. It is run again when a protected file changed,
-    and should keep what is still good."""
+    """Command that downloads models or texts into `{assets}`, and data for the evaluator only into `{held_out}`. It
+    runs with network in the built environment: once, and again when a protected file changes. It should then keep what
+    is still valid."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
     confirm_seeds: Annotated[int, AfterValidator(_none_or_several)] = Field(5, ge=0)
-    """Fresh seeds that a winner is confirmed on; 0: none ever is."""
+    """Number of fresh seeds for a confirmation; 0 to confirm no run."""
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
 
     @property
     def requirements(self) -> str:
-        """Name of the requirements file to build an environment from, or nothing."""
+        """Name of the requirements file to build an environment from, or an empty string."""
         return self.python if self.python.endswith(".txt") else ""
 
     @model_validator(mode="after")
     def _prepared_somewhere(self) -> RunSpec:
         if self.prepare and not self.requirements:
-            raise ValueError("prepare needs python = a requirements file, for the environment it runs in")
+            raise ValueError("prepare runs in a built environment, so python must name a requirements file")
         return self
 
     @property
     def prepares_held_out(self) -> bool:
-        """Whether `prepare` fetches something for evaluators alone."""
+        """Whether `prepare` downloads something for evaluators only."""
         return any("{held_out}" in part for part in self.prepare)
 
     @property
@@ -131,7 +133,7 @@ class RunSpec(Record):
 
 
 class SmokeSpec(Record):
-    """`[smoke]`: the same command, tiny."""
+    """`[smoke]`: the same command on a tiny scale."""
 
     timeout: Duration = "60s"
 
@@ -155,7 +157,7 @@ class Dimension(Record):
             if not self.choices:
                 raise ValueError("a categorical dimension needs choices")
         elif self.low is None or self.high is None or not self.low < self.high:
-            raise ValueError("low and high are needed, low below high")
+            raise ValueError("low and high are required, and low must be below high")
         elif self.log and self.low <= 0:
             raise ValueError("a log dimension needs low > 0")
         return self
@@ -175,7 +177,7 @@ class Manifest(Record):
         primary = [name for name, spec in self.metrics.items() if spec.primary]
         if len(primary) != 1:
             named = ", ".join(primary) or "none"
-            raise ValueError(f"exactly one metric must say primary = true; here: {named}")
+            raise ValueError(f"exactly one metric must have primary = true; found: {named}")
         return self
 
     @model_validator(mode="after")
@@ -206,9 +208,9 @@ class Manifest(Record):
     @model_validator(mode="after")
     def _held_out_is_the_evaluators(self) -> Manifest:
         if shown := set(self.template.held_out) & {*self.template.editable, *self.template.untouchable}:
-            raise ValueError(f"[template] held_out names {sorted(shown)[0]}, which every study is given")
+            raise ValueError(f"[template] held_out names {sorted(shown)[0]}, which every study gets")
         if self.template.held_out and not self.has_evaluator:
-            raise ValueError("[template] held_out is for evaluate.py, which is not among the protected files")
+            raise ValueError("[template] held_out needs evaluate.py among the protected files")
         return self
 
     @property
@@ -217,7 +219,7 @@ class Manifest(Record):
 
     @property
     def holds_out(self) -> bool:
-        """Whether there is anything to measure on that studies are not given."""
+        """Whether there is evaluation data that studies do not get."""
         return bool(self.template.held_out) or self.run.prepares_held_out
 
     @property
@@ -230,7 +232,7 @@ class Manifest(Record):
 
     @property
     def for_the_end(self) -> tuple[str, ...]:
-        """Editable files that take no part in runs: notes, and plots."""
+        """Editable files that do not affect runs: notes and plots."""
         return tuple(name for name in self.template.editable if not executed(name))
 
     @property

@@ -146,14 +146,14 @@ def test_a_run_repeated_byte_for_byte_is_a_replicate_with_its_spread(ours: Path)
 
 
 def test_the_same_study_shows_the_last_result_unseen_and_the_invented_number(ours: Path) -> None:
-    assert found(ours, "unseen") == ["the agent was never told the result of run 2"]
-    assert "0.123456 is no recorded value of loss" in found(ours, "claim")
+    assert found(ours, "unseen") == ["the agent never saw the result of run 2"]
+    assert "0.123456 is not a recorded value of loss" in found(ours, "claim")
     assert said(ours, 1) == ["better"]
 
 
 def test_the_text_has_a_table_findings_and_shares(ours: Path) -> None:
     out = audited(ours.parent).out
-    assert out.startswith("ours\n  loss ↓ (chosen by its name")
+    assert out.startswith("ours\n  loss ↓ (chosen by name")
     assert "\n  2    = run 1  NO " in out
     assert "  ! notes.txt:" in out
     assert "  1 of 2 runs (50 %) executed code that had already run\n" in out
@@ -169,7 +169,7 @@ def test_comments_and_layout_make_no_new_code(idea: Idea) -> None:
     idea.run(2, {"loss": [0.8]}, "# better\n\nx   =   1  # so\n")
     idea.run(3, {"loss": [0.7]}, "x = 2\n")
     assert found(idea.root, "replicate") == [
-        "runs 1 and 2 executed identical code (nothing tells whether other files changed); by noise alone "
+        "runs 1 and 2 executed identical code (it is not known whether other files changed); by noise alone "
         "loss on moons (0.9, 0.8) could pass for an improvement of 11.1 %"
     ]
 
@@ -180,11 +180,11 @@ def test_a_run_that_changed_only_another_file_is_no_replicate_and_the_file_is_na
     changed = EDIT.format(file="discriminator.py") + EDIT.format(file="notes.txt")
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), changed, idea.told(2), idea.told(3))
     assert found(idea.root, "unsnapshotted") == [
-        "run 2 differs from run 1 only in what no snapshot keeps: discriminator.py"
+        "run 2 differs from run 1 only in files outside the snapshot: discriminator.py"
     ]
     (only,) = parsed(idea.root)["ideas"]
     assert [group["runs"] for group in only["replicates"]] == [[2, 3]]
-    assert share(idea.root, "changed only what no snapshot keeps") == (1, 3)
+    assert share(idea.root, "changed only files outside the snapshot") == (1, 3)
 
 
 def test_the_files_that_were_edited_are_counted_where_they_are_many(idea: Idea) -> None:
@@ -231,15 +231,15 @@ def test_a_result_is_seen_by_its_prompt_or_by_a_number_only_it_has(idea: Idea) -
     for run, value in ((1, 0.123456789), (2, 0.234567891), (3, 0.345678912), (4, 0.5)):
         idea.run(run, {"loss": [value]}, f"x = {run}\n")
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), "the result was 0.234567891\n")
-    assert found(idea.root, "unseen") == [f"the agent was never told the result of run {run}" for run in (3, 4)]
-    assert share(idea.root, "were never told to the agent") == (2, 4)
+    assert found(idea.root, "unseen") == [f"the agent never saw the result of run {run}" for run in (3, 4)]
+    assert share(idea.root, "were never seen by the agent") == (2, 4)
 
 
 def test_a_result_is_not_seen_in_the_beginning_of_a_longer_number(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0]})
     idea.run(1, {f"loss_{i}": [0.1234561 + i / 100] for i in range(20)}, "x = 1\n")
     idea.chat(EDIT.format(file="experiment.py"), "a threshold of 0.123456178\n")
-    assert found(idea.root, "unseen") == ["the agent was never told the result of run 1"]
+    assert found(idea.root, "unseen") == ["the agent never saw the result of run 1"]
     idea.chat(EDIT.format(file="experiment.py"), "the last of them is -0.3134561.\n")
     assert found(idea.root, "unseen") == [], "any number of its own shows it"
 
@@ -256,19 +256,19 @@ def test_several_chats_are_read_and_each_line_is_told_with_its_file(idea: Idea) 
     assert lines[item["line"] - 1] == "#### Run timed out after 9 seconds"
 
 
-def test_where_a_chat_could_not_be_read_nobody_knows_what_the_agent_was_told(idea: Idea) -> None:
+def test_if_a_chat_could_not_be_read_it_is_unknown_what_the_agent_saw(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0]})
     for run in (1, 2):
         idea.run(run, {"loss": [0.9]}, "x = 1\n")
     for number in range(8):
         idea.file(f"{number}_aider.txt", idea.told(1) if number == 0 else "")
-    assert found(idea.root, "unseen") == ["the agent was never told the result of run 2"]
+    assert found(idea.root, "unseen") == ["the agent never saw the result of run 2"]
     assert "doubt" not in found(idea.root, "replicate")[0]
     idea.file("8_aider.txt", idea.told(2))
     (only,) = parsed(idea.root)["ideas"]
-    assert only["skipped"] == ["only the first 8 of 9 files *_aider.txt were read"]
+    assert only["skipped"] == ["only the first 8 of 9 *_aider.txt files were read"]
     assert [run["seen"] for run in only["runs"]] == [None, True, None]
-    assert "(nothing tells whether other files changed)" in found(idea.root, "replicate")[0]
+    assert "(it is not known whether other files changed)" in found(idea.root, "replicate")[0]
 
 
 TRACEBACK = [
@@ -317,7 +317,7 @@ def test_runs_without_a_result_and_gaps_between_runs_are_named(idea: Idea) -> No
     assert found(idea.root, "no result") == [
         "run 2 has no final_info.json",
         "run 5 was launched (run_5.py is there) and gave no result",
-        "runs 1 and 3 between the others: nothing is left",
+        "runs 1 and 3 between the others: no files left",
     ]
 
 
@@ -333,7 +333,7 @@ def test_means_and_standard_errors_are_recomputed_from_the_values_of_seeds(idea:
     assert lines == [
         "1 of 2 claimed standard errors are std(ddof=0)/n, 0.47 times the right ones (std(ddof=1)/sqrt(n))",
         "run 0, error on moons: claims a mean of 2.5, its values give 3",
-        "run 0, time on moons: a mean over 2 of 3 seeds; those without a value were left out",
+        "run 0, time on moons: a mean over 2 of 3 seeds; seeds without a value were left out",
     ]
     assert share(idea.root, "are wrong") == (1, 2)
 
@@ -352,8 +352,8 @@ def test_means_and_errors_may_carry_a_suffix(idea: Idea) -> None:
 @pytest.mark.parametrize(
     ("numbers", "why"),
     [
-        ('"means": {"loss": 1, "big": 1' + "0" * 400 + "}", "big of moons is no finite number"),
-        (f'"means": {{"loss": 1, "{"x" * 100}a": 1, "{"x" * 100}b": 2}}', "is there twice; the first was taken"),
+        ('"means": {"loss": 1, "big": 1' + "0" * 400 + "}", "big of moons is not a finite number"),
+        (f'"means": {{"loss": 1, "{"x" * 100}a": 1, "{"x" * 100}b": 2}}', "occurs twice; the first one is used"),
         (
             '"means": {"loss": 1, "long": 6000}, "final_info_dict": {"long": [' + "1, " * 10_000 + "2]}",
             "long of moons has 10,001 values per seed, more than 10,000",
@@ -427,10 +427,10 @@ def test_the_primary_metric_is_a_sensible_one(idea: Idea, metrics: list[str], pr
     idea.run(0, {name: [1.0] for name in metrics})
     (only,) = parsed(idea.root)["ideas"]
     assert (only["primary"], only["goal"]) == (primary, goal)
-    assert only["chosen"].startswith("the only metric" if len(metrics) == 1 else "chosen by its name")
+    assert only["chosen"].startswith("the only metric" if len(metrics) == 1 else "chosen by name")
 
 
-def test_notes_are_held_against_numbers_and_verdicts(idea: Idea) -> None:
+def test_notes_are_checked_against_numbers_and_verdicts(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0, 1.02, 0.98]})
     idea.run(1, {"loss": [0.9, 1.1, 1.0]})
     idea.file("notes.txt", "# Title: 0.1234\n## Run 1: x\nThe loss improved to 1.00.\nThe loss was 0.77.\n")
@@ -438,7 +438,7 @@ def test_notes_are_held_against_numbers_and_verdicts(idea: Idea) -> None:
     claims = [(item["file"], item["line"], item["message"]) for item in only["findings"] if item["kind"] == "claim"]
     assert claims == [
         ("notes.txt", 3, '"improved" is said of run 1, whose verdict for loss is inconclusive'),
-        ("notes.txt", 4, "0.77 is no recorded value of loss"),
+        ("notes.txt", 4, "0.77 is not a recorded value of loss"),
     ]
 
 
@@ -489,14 +489,14 @@ def test_what_is_missing_is_said_and_the_rest_is_audited(idea: Idea) -> None:
         ("{", "is not readable JSON"),
         ("[" * 100_000, "is not readable JSON"),
         ('{"moons": {"means": {"loss": ' + "9" * 5000 + "}}}", ""),
-        ("[]", "is no object with one entry per dataset"),
-        ("{}", "is no object with one entry per dataset"),
+        ("[]", "is not an object with one entry per dataset"),
+        ("{}", "is not an object with one entry per dataset"),
         ('{"moons": 3}', 'dataset moons has no "means"'),
-        ('{"moons": {"means": {"loss": NaN}}}', "loss of moons is no finite number"),
-        ('{"moons": {"means": {"loss": "low"}}}', "records no number"),
-        ('{"moons": {"means": {"loss": 1}, "final_info_dict": {"loss": [1, NaN, 2]}}}', "no finite number"),
-        ('{"moons": {"means": {"loss": 1}, "final_info_dict": {"loss": [1, null]}}}', "no finite number"),
-        ('{"moons": {"means": {"loss": true}}}', "records no number"),
+        ('{"moons": {"means": {"loss": NaN}}}', "loss of moons is not a finite number"),
+        ('{"moons": {"means": {"loss": "low"}}}', "contains no numbers"),
+        ('{"moons": {"means": {"loss": 1}, "final_info_dict": {"loss": [1, NaN, 2]}}}', "not a finite number"),
+        ('{"moons": {"means": {"loss": 1}, "final_info_dict": {"loss": [1, null]}}}', "not a finite number"),
+        ('{"moons": {"means": {"loss": true}}}', "contains no numbers"),
         (b"\xff\xfe\x00\x01", "is not readable JSON"),
     ],
 )
@@ -508,10 +508,10 @@ def test_a_result_that_cannot_be_used_is_one_line(idea: Idea, content: str | byt
     (line,) = only["skipped"]
     assert line.startswith("run_1/final_info.json: ")
     assert why in line
-    assert found(idea.root, "no result") == ["run 1 has no result that can be read"]
+    assert found(idea.root, "no result") == ["run 1 has no readable result"]
 
 
-def test_odd_shapes_beside_good_numbers_cost_only_themselves(idea: Idea) -> None:
+def test_odd_shapes_next_to_good_numbers_are_skipped_alone(idea: Idea) -> None:
     entry = {
         "means": {"loss": 1.0, "curve": [1, 2], "name": "x", "nan": float("nan")},
         "stderrs": [1],
@@ -534,8 +534,8 @@ def test_links_devices_and_large_or_binary_files_are_left_out(idea: Idea, monkey
     monkeypatch.setattr(reading, "TEXT_LIMIT", 1000)
     (only,) = parsed_without_listing(idea.root)["ideas"]
     assert sorted(line.split(",")[0] for line in only["skipped"]) == [
-        "log.txt: is no ordinary file",
-        "notes.txt: is no text",
+        "log.txt: is not a regular file",
+        "notes.txt: is not text",
         "run_1.py: a link",
         "run_2: a link",
         "x_aider.txt: larger than 0 MiB",
@@ -565,8 +565,8 @@ def test_bounds_on_entries_ideas_runs_and_metrics_are_said(tmp_path: Path, monke
     assert said(tmp_path / "r" / "a", 1) == ["cannot tell"]
     monkeypatch.setattr(reading, "ENTRIES", 2)
     report = parsed(tmp_path / "r")
-    assert report["skipped"] == [".: only 2 of 3 entries were looked at"]
-    assert all(idea["skipped"][0] == f"{idea['name']}: only 2 of 4 entries were looked at" for idea in report["ideas"])
+    assert report["skipped"] == [".: only 2 of 3 entries were checked"]
+    assert all(idea["skipped"][0] == f"{idea['name']}: only 2 of 4 entries were checked" for idea in report["ideas"])
 
 
 def test_a_bound_on_datasets_is_said(idea: Idea, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -579,7 +579,7 @@ def test_a_bound_on_datasets_is_said(idea: Idea, monkeypatch: pytest.MonkeyPatch
 def test_folders_that_are_too_deep_are_said(tmp_path: Path) -> None:
     Idea(tmp_path / "r" / "a").run(0, {"loss": [1.0]})
     Idea(tmp_path / "r" / "b" / "c" / "d" / "e").run(0, {"loss": [1.0]})
-    assert parsed(tmp_path / "r")["skipped"] == ["b/c/d: 1 folder(s) in it, too deep to be looked at"]
+    assert parsed(tmp_path / "r")["skipped"] == ["b/c/d: 1 subfolder(s), too deep to be checked"]
 
 
 def test_events_beyond_the_bound_are_said_and_nothing_is_concluded_from_their_absence(
@@ -599,11 +599,11 @@ def test_events_beyond_the_bound_are_said_and_nothing_is_concluded_from_their_ab
     ]
     assert only["skipped"] == lines
     assert [run["seen"] for run in only["runs"]] == [None, True, None]
-    assert "(nothing tells whether other files changed)" in found(idea.root, "replicate")[0]
+    assert "(it is not known whether other files changed)" in found(idea.root, "replicate")[0]
     assert len(found(idea.root, "failed launch")) == 3
     page = tmp_path / "page.html"
     out = audited(idea.root, "--html", str(page)).out
-    assert all(f"  left out: {line}\n" in out and f"left out: {line}<" in page.read_text() for line in lines)
+    assert all(f"  skipped: {line}\n" in out and f"skipped: {line}<" in page.read_text() for line in lines)
 
 
 def test_bounds_on_the_search_for_claims_are_said_and_are_no_claims(idea: Idea) -> None:
@@ -612,11 +612,11 @@ def test_bounds_on_the_search_for_claims_are_said_and_are_no_claims(idea: Idea) 
     idea.file("notes.txt", "The loss_0 was 0.77.\n" * 20_001 + "x" * 20_001)
     (only,) = parsed(idea.root)["ideas"]
     assert [line for line in only["skipped"] if line.startswith("notes.txt: ")] == [
-        "notes.txt: of 20,002 lines only the first 20,000 were looked at for claims",
-        "notes.txt: of 20,001 characters of one line only the first 20,000 were looked at for claims",
-        "notes.txt: of 61 metrics only the first 60 were looked at for claims",
-        "notes.txt: of 21 runs to compare with each other only the first 20 were looked at for claims",
-        "notes.txt: of 101 values per seed only the first 100 were looked at for claims",
+        "notes.txt: of 20,002 lines only the first 20,000 were checked for claims",
+        "notes.txt: of 20,001 characters of one line only the first 20,000 were checked for claims",
+        "notes.txt: of 61 metrics only the first 60 were checked for claims",
+        "notes.txt: of 21 runs to compare with each other only the first 20 were checked for claims",
+        "notes.txt: of 101 values per seed only the first 100 were checked for claims",
         "notes.txt: only the first 200 claims are listed",
     ]
     assert len(found(idea.root, "claim")) == 200
@@ -633,8 +633,8 @@ def test_a_long_line_in_a_chat_takes_no_long_time(idea: Idea) -> None:
 def test_text_that_is_not_utf8_is_read_and_said(idea: Idea) -> None:
     idea.run(0, {"loss": [1.0]})
     idea.file("notes.txt", b"caf\xe9: the loss was 0.77\n")
-    assert found(idea.root, "claim") == ["0.77 is no recorded value of loss"]
-    assert "notes.txt: is not UTF-8 throughout" in audited(idea.root).out
+    assert found(idea.root, "claim") == ["0.77 is not a recorded value of loss"]
+    assert "notes.txt: is not valid UTF-8" in audited(idea.root).out
 
 
 EVIL = "\x1b]0;owned\x07\x1b[2J<script>alert(1)</script>\x9b31m\ud800"
@@ -662,7 +662,7 @@ def test_names_of_edited_files_are_tamed(idea: Idea) -> None:
     evil = EDIT.format(file=f"{EVIL[:-1]}\u202e.py")
     idea.chat(EDIT.format(file="experiment.py"), idea.told(1), evil, idea.told(2))
     assert found(idea.root, "unsnapshotted") == [
-        "run 2 differs from run 1 only in what no snapshot keeps: ?]0;owned??[2J<script>alert(1)</script>?31m?.py"
+        "run 2 differs from run 1 only in files outside the snapshot: ?]0;owned??[2J<script>alert(1)</script>?31m?.py"
     ]
 
 
@@ -693,8 +693,8 @@ def test_the_page_is_self_contained(ours: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda _: None, "is not there"),
-        (lambda path: path.write_text("x"), "is no folder"),
+        (lambda _: None, "does not exist"),
+        (lambda path: path.write_text("x"), "is not a folder"),
         (lambda path: path.mkdir(), "nothing to audit"),
         (lambda path: (path / "a" / "b").mkdir(parents=True), "nothing to audit"),
     ],
@@ -712,11 +712,11 @@ def test_a_folder_with_nothing_to_audit_is_one_line_that_says_what_is_expected(
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--metric", "zorp"], "no run here has a metric 'zorp'; there are: loss"),
-        (["--goal", "zorp=min"], "no run here has a metric 'zorp'"),
+        (["--metric", "zorp"], "no run has a metric 'zorp'; known: loss"),
+        (["--goal", "zorp=min"], "no run has a metric 'zorp'"),
         (["--goal", "loss=down"], "is not of the form METRIC=min or METRIC=max"),
         (["--goal", "min"], "is not of the form METRIC=min or METRIC=max"),
-        (["--html", "."], "the page cannot be written"),
+        (["--html", "."], "cannot write the report"),
     ],
 )
 def test_wrong_options_are_one_line(idea: Idea, options: list[str], why: str) -> None:

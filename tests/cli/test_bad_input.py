@@ -45,11 +45,11 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
     ("old", "new", "said"),
     [
         ("[run]", "[run]\ntypo = 1", "run.typo: unknown key"),
-        ("primary = true", "", "exactly one metric must say primary = true"),
-        ('goal = "max"', 'goal = "max"\nprimary = true', "exactly one metric must say primary = true"),
+        ("primary = true", "", "exactly one metric must have primary = true"),
+        ('goal = "max"', 'goal = "max"\nprimary = true', "exactly one metric must have primary = true"),
         ('editable = ["experiment.py"', 'editable = ["gone.py", "experiment.py"', "gone.py, which does not exist"),
-        ('editable = ["experiment.py"', 'editable = ["../x.py", "experiment.py"', "leaves the template's folder"),
-        ('name = "tiny"', 'name = "other"', "name is 'other', the folder 'tiny'"),
+        ('editable = ["experiment.py"', 'editable = ["../x.py", "experiment.py"', "is outside the template's folder"),
+        ('name = "tiny"', 'name = "other"', "name is 'other', but the folder is 'tiny'"),
         ('timeout = "20s"', 'timeout = "20 parsecs"', "run.timeout"),
         ('memory = "512MiB"', 'memory = "lots"', "run.memory"),
         ('type = "float"', 'type = "categorical"', "needs choices"),
@@ -59,7 +59,7 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
         ('timeout = "20s"', "timeout = 20", "run.timeout: must be text in quotes"),
         ("[run]", "[run]\nconfirm_seeds = 1", "one seed shows no spread"),
         ('protected = ["evaluate.py"', 'protected = ["experiment.py", "evaluate.py"', "both editable and protected"),
-        ('protected = ["evaluate.py", ', "protected = [", "evaluate.py is not among the protected files"),
+        ('protected = ["evaluate.py", ', "protected = [", "evaluate.py would never run; add it to the protected files"),
     ],
 )
 def test_a_bad_manifest_is_told_with_file_and_key(project: Project, old: str, new: str, said: str) -> None:
@@ -90,8 +90,8 @@ def test_a_script_that_is_no_python_is_told_and_the_other_templates_are_checked(
     assert "harness: broken: experiment.py" in alone.err and len(alone.err.splitlines()) == 1
     said = project.harness("template", "check")
     assert said.code == 2
-    assert "1 of 2 templates are not in order: broken" in said.err
-    assert "tiny: the baseline is fresh" in said.out
+    assert "1 of 2 templates have problems: broken" in said.err
+    assert "tiny: the baseline is up to date" in said.out
 
 
 def test_a_missing_baseline_names_the_command(project: Project) -> None:
@@ -125,16 +125,16 @@ def test_a_broken_baseline_is_refused(project: Project) -> None:
     assert "baseline.json" in refused(project, *RUN)
 
 
-def test_a_baseline_that_is_there_is_not_made_again(project: Project) -> None:
+def test_an_existing_baseline_is_not_run_again(project: Project) -> None:
     stored = project.root / "baselines" / "tiny" / "baseline.json"
     before = stored.read_bytes()
-    assert "tiny: fresh" in project.harness("baseline", "tiny").out
+    assert "tiny: up to date" in project.harness("baseline", "tiny").out
     assert stored.read_bytes() == before
 
 
 def test_only_one_thing_is_done_with_a_baseline_at_a_time(project: Project) -> None:
-    assert "take one of" in refused(project, "baseline", "tiny", "--check", "--refresh")
-    assert "which template? There are: tiny" in refused(project, "baseline", "--refresh")
+    assert "use only one of" in refused(project, "baseline", "tiny", "--check", "--refresh")
+    assert "name a template: tiny" in refused(project, "baseline", "--refresh")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_empty_idea_is_refused(project: Project) -> None:
 
 
 def test_an_agent_with_a_model_needs_an_idea(project: Project) -> None:
-    assert "which idea?" in refused(project, "run", "tiny", "--model", "manual")
+    assert "no idea given" in refused(project, "run", "tiny", "--model", "manual")
 
 
 @pytest.mark.parametrize("text", ["!touch sprung", "/run touch sprung", "/add ../outside"])
@@ -337,7 +337,7 @@ def test_a_journal_whose_events_do_not_follow_from_each_other_is_named(copied: P
     ended = next(line for line in others if '"attempt_ended"' in line)
     journal.write_text(first + ended)
     for command in (("show", "tuned"), ("resume", "tuned"), ("status",)):
-        assert f"{journal}: its events do not follow from each other" in refused(copied, *command)
+        assert f"{journal}: its events are inconsistent" in refused(copied, *command)
 
 
 def test_json_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
@@ -411,8 +411,8 @@ def test_a_name_that_the_harness_uses_itself_is_refused(project: Project, name: 
     assert "the harness keeps other things in runs" in said.err
 
 
-def test_a_baseline_whose_run_is_gone_is_made_anew_and_not_taken_for_a_full_disk(project: Project) -> None:
+def test_a_baseline_without_its_run_must_be_replaced_and_does_not_look_like_a_full_disk(project: Project) -> None:
     shutil.rmtree(project.root / "baselines" / "tiny" / "run_0")
     said = project.harness("run", "tiny", "--agent", "tuner")
     assert said.code == 2
-    assert "lacks its run_0; make it anew with: harness baseline tiny --refresh" in said.err
+    assert "has no run_0; replace it with: harness baseline tiny --refresh" in said.err

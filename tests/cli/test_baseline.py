@@ -1,4 +1,4 @@
-"""A baseline can be had again, and is held against what is known about a correct build."""
+"""A baseline can be reproduced, and is checked against the known results of a correct build."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_evaluator_that_spells_the_dataset_otherwise_gives_no_baseline(projec
     evaluator.write_text(evaluator.read_text().replace('"numbers"', '"Numbers"'))
     said = project.harness("baseline", "tiny", "--refresh")
     assert said.code == 2
-    assert "evaluate.py does not measure the dataset 'numbers' (it does: Numbers)" in said.err
+    assert "evaluate.py does not measure the dataset 'numbers' (it measures: Numbers)" in said.err
 
 
 def test_json_is_all_that_is_printed_when_a_baseline_is_made(project: Project) -> None:
@@ -89,5 +89,5 @@ def test_files_too_large_for_git_are_named_and_not_kept(project: Project) -> Non
     script.write_text(script.read_text().replace(saves, large + saves))
     said = project.harness("baseline", "tiny", "--refresh")
     assert said.code == 0, said.err
-    assert "not kept, being large: big.bin" in said.out
+    assert "too large to keep: big.bin" in said.out
     assert not (project.root / "baselines" / "tiny" / "run_0" / "big.bin").exists()

@@ -109,7 +109,7 @@ def test_diff_prints_what_git_would(worked: Project) -> None:
     assert read(worked, "diff", "tuned", "template", "2") == read(worked, "diff", "tuned", "2")
 
 
-def test_compare_gives_every_run_beside_the_baseline(worked: Project) -> None:
+def test_compare_shows_every_run_next_to_the_baseline(worked: Project) -> None:
     (study,) = parsed(worked, "compare", "tuned")
     assert [run["run"] for run in study["runs"]] == [1, 2]
     for run in study["runs"]:
@@ -142,7 +142,7 @@ def test_a_baseline_check_gives_the_scores(worked: Project) -> None:
     assert stored["template"] == "tiny"
     (dataset,) = stored["scores"]
     assert len(stored["scores"][dataset]["loss"]) == 3
-    assert "tiny: fresh" in read(worked, "baseline", "tiny", "--check")
+    assert "tiny: up to date" in read(worked, "baseline", "tiny", "--check")
 
 
 def test_doctor_says_what_is_here_and_what_works_without_the_rest(
@@ -175,10 +175,10 @@ def test_a_sound_template_is_checked_part_by_part(project: Project) -> None:
     said = project.harness("template", "check", "tiny")
     assert said.code == 0, said.err
     for part in (
-        "template.toml is sound",
+        "template.toml is valid",
         "the tuner can set SCALE (now 1.0)",
-        "smoke run ended well",
-        "baseline is fresh",
+        "smoke run passed",
+        "baseline is up to date",
     ):
         assert part in said.out
 

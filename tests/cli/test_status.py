@@ -53,7 +53,7 @@ def test_a_corrupt_journal_spoils_no_json(mixed: Project) -> None:
     assert [row["study"] for row in json.loads(said.out)] == ["tuned"]
 
 
-def test_with_only_a_corrupt_journal_nobody_is_told_that_there_is_no_study(mixed: Project) -> None:
+def test_with_only_a_corrupt_journal_status_does_not_say_that_there_is_no_study(mixed: Project) -> None:
     for name in ("tuned", "zbroken"):
         shutil.rmtree(mixed.root / "runs" / name)
     assert "line 3" in refused(mixed, "status")
@@ -133,12 +133,12 @@ def test_a_seed_that_is_named_twice_is_refused(project: Project, command: tuple[
     path = project.root / "templates" / "tiny" / "template.toml"
     path.write_text(path.read_text().replace("seeds = [0, 1, 2]", "seeds = [0, 1, 1]"))
     message = refused(project, *command)
-    assert "run.seeds: a seed is named twice" in message
+    assert "run.seeds: a seed is listed twice" in message
 
 
 def test_one_word_that_names_no_idea_is_refused_with_those_that_there_are(project: Project) -> None:
     message = refused(project, "run", "tiny", "--model", "manual", "--idea", "curriculum")
-    assert "tiny has no idea named 'curriculum'; it ships nearer; or say it in a sentence" in message
+    assert "tiny has no idea named 'curriculum'; it ships nearer; or describe the idea in a sentence" in message
 
 
 @pytest.mark.parametrize("misspelt", ["nearr", "neaer", "Nearer"])

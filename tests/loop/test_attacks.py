@@ -76,7 +76,7 @@ def test_a_link_in_place_of_a_result_leads_the_evaluator_nowhere(project: Projec
     study = attacked(project, swap(SAVE, SAVE + link.replace("TARGET", repr(target))))
 
     assert set(study.findings) == {"smoke"} and study.launches == [], "the tiny run is evaluated too"
-    assert "evaluate.py refuses what the run saved" in study.prompt(2)
+    assert "evaluate.py rejects what the run saved" in study.prompt(2)
     assert study.verdicts == {}
 
 
@@ -124,7 +124,7 @@ def test_code_that_reaches_for_held_out_data_is_not_launched_and_told_apart(guar
     study = attacked(guarded, swap("SCALE = 1.0", f"SCALE = 1.0\n{reach}"))
 
     assert set(study.findings) == {"held-out"} and study.launches == []
-    assert "is for the evaluator alone" in study.prompt(2)
+    assert "is for the evaluator only" in study.prompt(2)
     assert "held-out" in guarded.harness("show", "s").out
 
 
@@ -170,7 +170,7 @@ def without_evaluator(project: Project) -> None:
 
 @pytest.mark.parametrize("damage", ["no then", "torn", "other version"])
 def test_a_job_file_that_was_changed_gives_no_unverified_result(project: Project, damage: str) -> None:
-    """The run ended while nobody watched; what it claims about itself is not taken for what an evaluator found."""
+    """The run ended without a controller; what it claims about itself does not count as an evaluation."""
     replies = [in_real_runs("time.sleep(1)") + scale(2.0), notes()]
     with project.process(*project.order(replies, "--max-runs", "1", "--confirm", "0")) as controller:
         study = project.study()

@@ -1,4 +1,4 @@
-"""Only a run that was measured again, on seeds that nothing had seen, is called better."""
+"""Only a run that was re-run on seeds that the study never used is called better."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("run", "complaint"),
-    [("1", "measured on fresh seeds already"), ("7", "runs that have: 1"), ("", "no run looks better and was not")],
+    [("1", "already re-run on fresh seeds"), ("7", "runs with a result: 1"), ("", "there is no promising run")],
 )
 def test_what_cannot_be_confirmed_is_refused_in_one_line(project: Project, run: str, complaint: str) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1")
@@ -95,7 +95,7 @@ def test_a_replicate_runs_on_fresh_seeds_and_adds_to_what_is_known_of_its_code(p
     assert study.verdicts == {1: UNCONFIRMED, 2: "replicate"}
 
 
-def test_a_control_works_the_same_template_with_the_same_budget_and_is_shown_beside(project: Project) -> None:
+def test_a_control_runs_the_same_template_with_the_same_budget_and_is_shown_next_to_the_study(project: Project) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1", "--control", "random")
     assert study.said.code == 0, study.said
 
@@ -146,9 +146,9 @@ def with_killed_confirmation(project: Project) -> Study:
     return study
 
 
-def test_a_confirmation_that_was_killed_is_ended_by_asking_again_on_the_same_seeds(project: Project) -> None:
+def test_a_confirmation_that_was_killed_is_finished_on_the_same_seeds_when_repeated(project: Project) -> None:
     study = with_killed_confirmation(project)
-    assert "half way" in project.harness("confirm", "s", "2").err
+    assert "the confirmation of run 1 is not finished" in project.harness("confirm", "s", "2").err
 
     said = project.harness("confirm", "s")
     assert said.code == 0, said.err
@@ -185,7 +185,7 @@ def test_a_template_that_cannot_measure_a_confirmation_leaves_the_study_as_it_wa
     evaluator.write_text(before + "# changed")
 
     said = project.harness("confirm", "s")
-    assert said.code != 0 and "is not as it was when the study began" in said.err, said
+    assert said.code != 0 and "has changed since the study began" in said.err, said
     assert (study.ending.status, study.verdicts) == ("done", {1: UNCONFIRMED})
     evaluator.write_text(before)
     assert project.harness("confirm", "s", "1").code == 0

@@ -94,8 +94,8 @@ def test_while_finishing_only_notes_and_plots_may_change(project: Project) -> No
 
 def test_a_plot_that_fails_is_told_to_the_agent_and_drawn_again(project: Project) -> None:
     broken = edit("plot.py", "bars = []", "bars = undefined_bars")
-    mended = edit("plot.py", "bars = undefined_bars", "bars = []")
-    study = project.run([scale(2.0), broken, mended], "--max-runs", "1")
+    fixed = edit("plot.py", "bars = undefined_bars", "bars = []")
+    study = project.run([scale(2.0), broken, fixed], "--max-runs", "1")
 
     assert "undefined_bars" in study.prompt(3)
     assert [event.message == "" for event in study.of(PlotsDrawn)] == [False, True]

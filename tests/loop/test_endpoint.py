@@ -53,7 +53,7 @@ def test_a_whole_study_over_http(project: Project, endpoint: Endpoint) -> None:
     study = project.study()
 
     assert_finished(study, said)
-    assert len(endpoint.asked) == 2, "one call per instruction, and none beside them"
+    assert len(endpoint.asked) == 2, "one call per instruction, and no others"
     assert {key.removeprefix("Bearer ") for key in endpoint.keys} == {endpoint.environment["OPENAI_API_KEY"]}
     assert "Move the guess nearer to the target" in str(endpoint.asked[0]["messages"])
     assert study.prompt(2).strip() in "".join(str(message["content"]) for message in endpoint.asked[1]["messages"])
@@ -137,9 +137,9 @@ def test_an_endpoint_that_fails_in_the_middle_of_a_study_leaves_what_was_measure
 
 
 def test_a_closed_port_pauses_the_study(project: Project, endpoint: Endpoint) -> None:
-    nobody = {**endpoint.environment, "OPENAI_API_BASE": "http://127.0.0.1:9/v1"}
+    unreachable = {**endpoint.environment, "OPENAI_API_BASE": "http://127.0.0.1:9/v1"}
     model = ("--model", "openai/anything", "--model-retries", "0")
-    said = project.process("run", "tiny", "--idea", "nearer", "--name", "s", *model, **nobody).wait()
+    said = project.process("run", "tiny", "--idea", "nearer", "--name", "s", *model, **unreachable).wait()
 
     assert_paused(project.study(), said, "Connection")
 

@@ -1,4 +1,4 @@
-"""A template that needs packages of its own gets them, and what it prepared, in every run; nobody else sees them."""
+"""A template's own packages and prepared files are available in each of its runs, and only there."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_held_out_data_that_changed_since_a_study_began_stops_it(project: Projec
     project.recording(["I think first.", scale(2.0)])
     ending = project.resume().ending
     assert ending.status == "failed"
-    assert "held_out is not as it was when the study began" in ending.reason
+    assert "held_out has changed since the study began" in ending.reason
 
 
 def test_a_requirement_that_cannot_be_had_stops_before_there_is_a_study(
@@ -137,7 +137,7 @@ def test_a_prepare_that_fails_says_so_with_its_last_words_and_is_tried_again(
     ("run", "complaint"),
     [
         ('python = "requirements.txt"', "requirements.txt, which must be one of the protected files"),
-        ('prepare = ["python", "prepare.py"]', "prepare needs python = a requirements file"),
+        ('prepare = ["python", "prepare.py"]', "prepare runs in a built environment"),
     ],
 )
 def test_half_a_specification_is_refused(project: Project, run: str, complaint: str) -> None:

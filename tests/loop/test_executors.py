@@ -49,7 +49,7 @@ def test_a_study_is_queued_run_and_confirmed_there(queue: Project) -> None:
     home, there = study.of(StudyStarted)[0].baseline_machine, study.of(AttemptEnded)[0].machine
     assert home is not None and there is not None and there.threads == 1
     compared = queue.harness("compare", "s").out
-    assert ("measured on another kind of machine" in compared) == (home.threads > 1)
+    assert ("measured on a different kind of machine" in compared) == (home.threads > 1)
 
 
 def test_a_killed_controller_finds_its_queued_job_again(queue: Project) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong in a run: it becomes a failed attempt that the agent is told of, and the study goes on."""
+"""A run that fails becomes a failed attempt, which is reported to the agent, and the study continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFINED = pytest.param(
 BOTH = pytest.mark.parametrize("confinement", [CONFINED, pytest.param("--no-sandbox", id="no-sandbox")])
 
 
-def assert_fed_back_and_mended(study: Study, outcome: str, told: str) -> None:
+def assert_fed_back_and_fixed(study: Study, outcome: str, told: str) -> None:
     """One failed attempt that the next prompt tells of, then the same run's second attempt counts."""
     assert study.outcomes == [(1, 1, outcome), (1, 2, "ok")]
     assert told in study.prompt(2)
@@ -36,7 +36,7 @@ def assert_fed_back_and_mended(study: Study, outcome: str, told: str) -> None:
 
 
 def failing_first(code: str) -> list[str]:
-    """Replies: an edit that makes real runs do `code`, the mending of it together with a better SCALE, notes."""
+    """Replies: an edit that makes real runs do `code`, the fix together with a better SCALE, notes."""
     return broken_first(in_real_runs(code))
 
 
@@ -47,7 +47,7 @@ def broken_first(broken: str) -> list[str]:
 def test_a_run_without_final_info_is_a_failed_attempt_that_is_fed_back(project: Project) -> None:
     study = project.run(failing_first("return"), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "without writing run_1/final_info.json")
+    assert_fed_back_and_fixed(study, "no-metrics", "without writing run_1/final_info.json")
 
 
 def test_an_old_final_info_does_not_stand_in_for_a_missing_one(project: Project) -> None:
@@ -72,7 +72,7 @@ def test_a_metric_that_is_no_finite_number_is_a_failed_attempt_that_is_fed_back(
     broken = swap('(out_dir / "final_info.json")', f'if not smoke:\n        {late}\n    (out_dir / "final_info.json")')
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", f"{told} is no finite number")
+    assert_fed_back_and_fixed(study, "no-metrics", f"{told} is not a finite number")
     assert "'loss'" in study.prompt(2)
 
 
@@ -80,14 +80,14 @@ def test_a_metric_that_is_missing_is_a_failed_attempt_that_names_it(project: Pro
     broken = swap("    info = {", "    if not smoke:\n        del means['accuracy']\n    info = {")
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "lacks the metric 'accuracy'")
+    assert_fed_back_and_fixed(study, "no-metrics", "lacks the metric 'accuracy'")
 
 
 def test_what_the_evaluator_refuses_is_a_failed_attempt_that_is_fed_back(project: Project) -> None:
     broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else ['x'])")
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "evaluate.py refuses what the run saved")
+    assert_fed_back_and_fixed(study, "no-metrics", "evaluate.py rejects what the run saved")
 
 
 @pytest.mark.parametrize("how", ["sys.exit(UNACCEPTABLE)", "raise"])
@@ -96,7 +96,7 @@ def test_a_run_that_the_evaluator_cannot_measure_ends_no_study(project: Project,
     broken = swap("json.dumps(guesses)", "json.dumps(guesses if smoke else [float('nan')] * 3)")
     study = project.run(broken_first(broken), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "no-metrics", "expected 3 finite guesses")
+    assert_fed_back_and_fixed(study, "no-metrics", "expected 3 finite guesses")
 
 
 def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
@@ -113,7 +113,7 @@ def test_a_loss_that_is_only_claimed_does_not_count(project: Project) -> None:
 def test_a_crash_is_told_with_the_line_that_caused_it(project: Project) -> None:
     study = project.run(failing_first("raise RuntimeError('the learning rate was eaten')"), "--max-runs", "1")
 
-    assert_fed_back_and_mended(study, "crashed", "RuntimeError: the learning rate was eaten")
+    assert_fed_back_and_fixed(study, "crashed", "RuntimeError: the learning rate was eaten")
     assert "experiment.py" in study.prompt(2)
 
 
@@ -133,7 +133,7 @@ def test_more_memory_than_allowed_ends_the_run(project: Project) -> None:
         "1",
     )
 
-    assert_fed_back_and_mended(study, "memory", "the limit is 512 MiB")
+    assert_fed_back_and_fixed(study, "memory", "the limit is 512 MiB")
 
 
 GRANDCHILD = """\
@@ -190,7 +190,7 @@ TOUCHED = {
 def test_an_experiment_that_changes_the_study_while_it_runs_is_caught(project: Project, file: str) -> None:
     study = project.run(failing_first(TOUCHED[file]), "--max-runs", "1", "--no-sandbox")
 
-    assert_fed_back_and_mended(study, "tampered", file)
+    assert_fed_back_and_fixed(study, "tampered", file)
     assert study.dirt == ""
     assert "# better" not in study.file("experiment.py")
     assert study.file("evaluate.py") == (project.root / "templates/tiny/evaluate.py").read_text()
@@ -202,7 +202,7 @@ def test_an_experiment_that_changes_the_study_while_it_runs_is_caught(project: P
 def test_in_the_sandbox_an_experiment_cannot_change_the_study_at_all(project: Project, file: str) -> None:
     study = project.run(failing_first(TOUCHED[file]), "--max-runs", "1", "--sandbox")
 
-    assert_fed_back_and_mended(study, "crashed", "Read-only file system")
+    assert_fed_back_and_fixed(study, "crashed", "Read-only file system")
     assert study.dirt == ""
 
 
@@ -221,6 +221,6 @@ def test_an_evaluator_that_was_changed_where_it_is_pinned_is_never_run(project: 
     study = project.run(failing_first(code), "--max-runs", "1", "--no-sandbox")
 
     assert study.said.code == 1 and study.ending.status == "failed"
-    assert "is not as it was when the study began; its evaluate.py was not run" in study.ending.reason
+    assert "has changed since the study began, so evaluate.py was not run" in study.ending.reason
     assert study.verdicts == {} and study.tags == []
     assert not any("gotcha" in path.read_text() for path in study.paths.private.glob("jobs/*/evaluation/log.txt"))

@@ -1,4 +1,4 @@
-"""What people, editors, agents and plot.py do beside the point loses no result, and no study ends or hangs on it."""
+"""Interference by people, editors, agents and plot.py loses no result, and no study fails or hangs because of it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DAY = 24 * 3600.0
 
 
 def waiting_for(name: str) -> str:
-    """A block after which real runs go on only when somebody has made the file of that name in the study."""
+    """A block after which real runs continue only once the study contains a file of that name."""
     wait = f"while not Path({name!r}).exists():\n            time.sleep(0.01)"
     return swap("time.sleep(PAUSE)", f"time.sleep(PAUSE)\n        {wait}")
 
 
-def with_somebody_making(name: str, project: Project) -> Study:
-    """A study of one attempt; while its run is under way somebody makes a file in the study's folder."""
+def with_a_file_made_meanwhile(name: str, project: Project) -> Study:
+    """A study of one attempt; while its run is under way, a file is created in the study's folder."""
     study = project.study()
 
     def make() -> None:
@@ -37,16 +37,16 @@ def with_somebody_making(name: str, project: Project) -> Study:
         (study.paths.root / name).parent.mkdir(exist_ok=True)
         (study.paths.root / name).write_text("SCALE = 9.0\n")
 
-    somebody = threading.Thread(target=make)
-    somebody.start()
+    maker = threading.Thread(target=make)
+    maker.start()
     options = ("--max-runs", "1", "--attempts", "1", "--confirm", "0")
     worked = project.run([scale(2.0) + waiting_for(name), notes()], *options)
-    somebody.join()
+    maker.join()
     return worked
 
 
 def test_what_an_editor_leaves_in_the_study_during_a_run_does_not_void_it(project: Project) -> None:
-    study = with_somebody_making(".experiment.py.swp", project)
+    study = with_a_file_made_meanwhile(".experiment.py.swp", project)
 
     assert study.outcomes == [(1, 1, "ok")]
     assert study.verdicts == {1: UNCONFIRMED}
@@ -56,7 +56,7 @@ def test_what_an_editor_leaves_in_the_study_during_a_run_does_not_void_it(projec
 
 
 def test_a_module_that_appears_in_the_study_during_a_run_does_void_it(project: Project) -> None:
-    study = with_somebody_making("extra.py", project)
+    study = with_a_file_made_meanwhile("extra.py", project)
 
     assert study.outcomes == [(1, 1, "tampered")]
     assert "extra.py" in study.of(AttemptEnded)[0].message
@@ -129,7 +129,7 @@ ODD_NAME = 'import os\nopen(os.fsencode(out_dir) + b"/\\xff.png", "w").close()'
 @pytest.mark.parametrize(
     ("code", "confinement", "kept"),
     [
-        pytest.param(ODD_NAME, "--sandbox", 2, id="name that is no text", marks=CONFINED.marks),
+        pytest.param(ODD_NAME, "--sandbox", 2, id="name that is not text", marks=CONFINED.marks),
         pytest.param("import shutil\nshutil.rmtree(out_dir)", "--no-sandbox", 0, id="no folder"),
         pytest.param('for i in range(2000):\n    (out_dir / f"{i}").touch()', "--no-sandbox", 100, id="2000 files"),
     ],
@@ -187,7 +187,7 @@ def test_an_edit_for_whose_run_there_is_no_money_leaves_the_worktree_as_it_was_c
     assert project.harness("diff", "s", "--json").out.count("+SCALE") == 1
 
 
-def test_what_somebody_edits_between_ctrl_c_and_the_resuming_is_not_run(project: Project) -> None:
+def test_edits_between_ctrl_c_and_resume_are_not_run(project: Project) -> None:
     project.change_template("experiment.py", "PAUSE = 0.0", "PAUSE = 1.5")
     replies = [scale(2.0), notes()]
     study = project.study()

@@ -1,4 +1,4 @@
-"""Claims in a study's notes are held against its results; nothing is rewritten."""
+"""Claims in a study's notes are checked against its results; nothing is rewritten."""
 
 from __future__ import annotations
 

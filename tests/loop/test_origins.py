@@ -87,7 +87,7 @@ def test_going_back_to_the_baseline_with_the_best_strategy_gives_the_templates_c
     assert "run_1/final_info.json" in study.git("ls-tree", "-r", "--name-only", "s/run_2")
 
 
-def test_the_tuner_measures_nothing_anew_that_it_measured_in_the_origin(project: Project) -> None:
+def test_the_tuner_repeats_nothing_that_it_measured_in_the_origin(project: Project) -> None:
     order = ("run", "tiny", "--agent", "tuner", "--max-runs", "1")
     assert project.harness(*order, "--name", "tuned").code == 0
     said = project.harness(*order, "--name", "more", "--from", "tuned/run_1")

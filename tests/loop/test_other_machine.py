@@ -57,7 +57,7 @@ def kept(project: Project) -> list[Path]:
     return sorted((project.root / "runs" / "baselines").glob("*/kernels/baseline.json"))
 
 
-def test_on_the_machine_of_the_stored_baseline_nothing_is_measured_anew(kernels: Project) -> None:
+def test_on_the_machine_of_the_stored_baseline_nothing_is_measured_again(kernels: Project) -> None:
     study = worked(kernels, "s")
     assert "baseline" not in study.said.err
     assert kept(kernels) == []
@@ -102,7 +102,7 @@ def test_with_the_stored_baseline_nothing_is_called_unchanged(
     assert DIFFERENCE in study.said.out and "no result of this machine is called unchanged" in study.said.out
     assert verdicts(study) == {"left": "promising, unconfirmed", "right": "inconclusive"}
     compared = kernels.harness("compare", "s").out
-    assert f"run 1: measured on another kind of machine than the baseline ({DIFFERENCE})" in compared
+    assert f"run 1: measured on a different kind of machine than the baseline ({DIFFERENCE})" in compared
     assert f"({DIFFERENCE})" in kernels.harness("show", "s").out
 
 
@@ -124,7 +124,7 @@ def test_a_study_that_is_confirmed_elsewhere_says_so(kernels: Project, monkeypat
     assert said.code == 0, said.err
     assert DIFFERENCE in said.out
     compared = kernels.harness("compare", "s").out
-    assert "run 1 on fresh seeds: measured on another kind of machine" in compared
+    assert "run 1 on fresh seeds: measured on a different kind of machine" in compared
     assert "run 1: measured" not in compared and "run 1," not in compared
     assert verdicts(study)["right"] == "unchanged", "that was measured at home"
 

@@ -1,4 +1,4 @@
-"""Wherever the project lies, whoever runs it."""
+"""The harness works in any place and for any user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_study_needs_no_git_user_and_no_home_to_write_to(tmp_path: Path, made_
     assert refreshed.returncode == 0, refreshed
 
 
-def test_nobodys_git_configuration_changes_what_a_study_does(
+def test_no_git_configuration_changes_what_a_study_does(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooks = tmp_path / "hooks"

@@ -40,7 +40,7 @@ def test_a_study_whose_template_includes_shared_modules_is_performed_again(
     assert project.study("s-replay").outcomes == [(1, 1, "ok")]
 
 
-def test_a_study_is_performed_against_its_own_baseline_after_the_templates_was_made_anew(project: Project) -> None:
+def test_a_study_is_replayed_with_its_own_baseline_after_the_templates_was_refreshed(project: Project) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1")
     project.change_template("data.py", "TARGET = 3.0", "TARGET = 4.0")
     said = project.harness("replay", "s")
@@ -64,8 +64,8 @@ def test_a_difference_is_told_and_is_no_success(project: Project) -> None:
     said = project.harness("replay", "s")
 
     assert said.code == 1
-    assert "difference: turn 1 led to other code" in said.out
-    assert "difference: run 1 executed other code" in said.out
+    assert "difference: turn 1 led to different code" in said.out
+    assert "difference: run 1 executed different code" in said.out
 
 
 @pytest.mark.parametrize(("lost", "status"), [(1, "running"), (4, "running")])
@@ -77,5 +77,5 @@ def test_a_study_that_is_not_over_is_not_performed_again(project: Project, lost:
     said = project.harness("replay", "s")
 
     assert (said.code, said.out) == (2, "")
-    assert said.err == f"harness: s is not over ({status}); finish it with: harness resume s\n"
+    assert said.err == f"harness: s has not ended ({status}); finish it with: harness resume s\n"
     assert entries(project.root) == before

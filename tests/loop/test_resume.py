@@ -1,4 +1,4 @@
-"""A study that was killed, stopped or paused is taken up where its journal stands: nothing lost, nothing repeated."""
+"""A study that was killed, stopped or paused continues from its journal: nothing is lost or repeated."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def assert_asked_once(study: Study) -> None:
             assert conversation.count(study.prompt(turn).strip()) == 1, f"instruction {turn} in call {call}"
 
 
-def test_a_run_that_finished_while_nobody_watched_is_collected(
+def test_a_run_that_finished_without_a_controller_is_collected(
     project: Project, undisturbed: dict[str, object]
 ) -> None:
     study = project.study()

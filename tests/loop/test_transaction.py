@@ -9,7 +9,7 @@ GOOD = edit("experiment.py", "SCALE = 1.0", "SCALE = 2.5")
 
 
 def assert_rolled_back(study: Study, told: str, in_turn: int = 1) -> None:
-    """The turn left no trace in the tree, the next prompt says why, and the mended reply was run instead."""
+    """The turn left no trace in the tree, the next prompt says why, and the fixed reply was run instead."""
     turn = study.turns[in_turn - 1]
     assert turn.status == "rejected"
     assert turn.tree == study.events[0].tree, "the tree after a rejected edit is the tree before it"

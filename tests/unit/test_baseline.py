@@ -63,7 +63,7 @@ def test_storing_again_leaves_nothing_of_the_old_run(stored: Path, template: Tem
 
 @pytest.mark.parametrize("name", ["experiment.py", "evaluate.py", "data.py"])
 def test_a_changed_file_makes_it_stale_and_is_named_with_the_command(stored: Path, toy: Path, name: str) -> None:
-    (toy / name).write_text((toy / name).read_text() + "# one byte more counts: nobody re-reads what it means\n")
+    (toy / name).write_text((toy / name).read_text() + "# one more byte counts, whatever it means\n")
     message = refusal(stored, toy)
     assert f"the baseline of toy is stale: {name} has changed" in message
     assert REFRESH in message
@@ -95,7 +95,7 @@ def test_plots_notes_ideas_and_limits_do_not_make_it_stale(stored: Path, toy: Pa
 
 
 def test_a_missing_baseline_names_the_command_that_makes_it(template: Template, tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match=r"toy has no baseline .* make it with: harness baseline toy"):
+    with pytest.raises(BaselineError, match=r"toy has no baseline .* create it with: harness baseline toy"):
         baseline.load(tmp_path / "baselines", template)
 
 

@@ -42,7 +42,7 @@ def test_model_budgets_stop_calls_and_launches_once_reached(story, limit: Budget
     assert budget.why_no_more_runs(s.history) == why
 
 
-def test_hours_count_only_while_somebody_works(story) -> None:
+def test_hours_count_only_while_a_controller_works(story) -> None:
     limit = Budget(hours=0.01)  # 36 s
     s = story(budget=limit).turn("nothing").stopped().resumed(pause=100_000.0)
     assert budget.why_spent(s.history) is None

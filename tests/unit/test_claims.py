@@ -62,7 +62,7 @@ def test_numbers_that_were_recorded_or_follow_from_them_are_supported(text: str)
 )
 def test_a_number_that_nothing_gave_is_listed_with_its_line(text: str, number: str) -> None:
     (finding,) = unsupported(text, KNOWN)
-    assert finding.message.startswith(f"{number} is no recorded value")
+    assert finding.message.startswith(f"{number} is not a recorded value")
     assert finding.line == 1 + next(i for i, line in enumerate(text.split("\n")) if number in line)
 
 
@@ -77,7 +77,7 @@ def test_a_number_that_nothing_gave_is_listed_with_its_line(text: str, number: s
 )
 def test_a_metric_may_be_named_behind_its_value_a_sentence_before_it_or_by_the_row(text: str, number: str) -> None:
     (finding,) = unsupported(text, KNOWN)
-    assert finding.message.startswith(f"{number} is no recorded value of val_loss")
+    assert finding.message.startswith(f"{number} is not a recorded value of val_loss")
 
 
 @pytest.mark.parametrize(
@@ -114,16 +114,16 @@ def test_settings_counts_and_dates_are_no_results(text: str) -> None:
     assert said(text) == []
 
 
-def test_a_number_must_be_one_of_the_metric_it_is_printed_beside() -> None:
+def test_a_number_must_be_a_value_of_the_metric_that_it_is_printed_next_to() -> None:
     assert said("accuracy: 0.91") == []
-    assert said("val_loss: 0.91") == ["1: 0.91 is no recorded value of val_loss"]
+    assert said("val_loss: 0.91") == ["1: 0.91 is not a recorded value of val_loss"]
 
 
 def test_whole_numbers_count_where_they_are_values_of_a_metric() -> None:
     known = Known(scores={0: {"d": {"steps_to_99": (2363.3,)}}}, verdicts={}, primary="steps_to_99", goals={})
     assert said("steps_to_99 fell from 2363 in 500 epochs", known) == []
     assert said("steps_to_99 fell from 2,363", known) == []
-    assert said("steps_to_99 fell to 1993", known) == ["1: 1993 is no recorded value of steps_to_99"]
+    assert said("steps_to_99 fell to 1993", known) == ["1: 1993 is not a recorded value of steps_to_99"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a prompt is told of a log: what went wrong, and nothing that only decorates."""
+"""The part of a log that a prompt gets: what went wrong, without decoration."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_last_of_several_tracebacks_counts() -> None:
     assert "bad shape" not in told
 
 
-def test_a_folder_whose_name_begins_with_the_studys_is_somebody_elses() -> None:
+def test_a_folder_whose_name_begins_with_the_studys_is_not_the_studys() -> None:
     log = TRACEBACK.replace("/venv/lib/python3.11/site-packages/torch/optim/adam.py", f"{ROOT}-2/other.py")
     assert "other.py" not in text.failure(log, ROOT)
 

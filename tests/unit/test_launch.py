@@ -63,7 +63,7 @@ def test_a_good_run_has_its_metrics_per_seed(bench: Bench) -> None:
     assert trial.seconds > 0
 
 
-def test_the_evaluators_values_are_the_official_ones_and_kept_beside_the_run(bench: Bench) -> None:
+def test_the_evaluators_values_are_the_official_ones_and_kept_next_to_the_run(bench: Bench) -> None:
     trial = bench.run(evaluator=evaluator("[7, 8, 9]"))
     assert trial.scores["toy"]["loss"] == (7.0, 8.0, 9.0)
     assert trial.scores["toy"]["accuracy"] == (0.5, 0.5, 0.5)
@@ -95,7 +95,7 @@ def test_what_an_evaluator_refuses_is_a_failed_attempt_with_its_line(bench: Benc
 def test_an_evaluator_that_was_changed_since_is_not_run(bench: Bench) -> None:
     launcher = bench.launcher()
     (launcher.pinned / "evaluate.py").write_text(f"open({str(bench.root / 'ran')!r}, 'w')\n")
-    with pytest.raises(TemplateFault, match="not as it was when the study began"):
+    with pytest.raises(TemplateFault, match="has changed since the study began"):
         launcher.run(bench.toy, bench.root / "job", bench.root / "out", lambda *_: None)
     assert not (bench.root / "ran").exists()
 
@@ -139,7 +139,7 @@ def test_plots_that_fail_say_why(bench: Bench) -> None:
     assert "KeyError: 'loss'" in launcher.plot(bench.toy, bench.root / "bad", bench.root / "plots", lambda *_: None)
 
 
-def test_whoever_waits_is_told_the_last_line(bench: Bench) -> None:
+def test_the_last_line_is_reported_while_a_job_runs(bench: Bench) -> None:
     ticks: list[tuple[float, str]] = []
     launcher = bench.launcher()
     script = changed(SAVE, f"print('half way'); import time; time.sleep(0.8); {SAVE}")

@@ -1,4 +1,4 @@
-"""Locks that the kernel frees when their holder dies."""
+"""Locks that the kernel releases when their holder dies."""
 
 from __future__ import annotations
 

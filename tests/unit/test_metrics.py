@@ -65,7 +65,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
-    """Reading a pipe that nobody writes to would never end."""
+    """Reading a pipe without a writer would never end."""
     pipe = tmp_path / "final_info.json"
     os.mkfifo(pipe)
     rescue = threading.Timer(3.0, lambda: os.close(os.open(pipe, os.O_RDWR)))
@@ -97,7 +97,7 @@ def test_a_dataset_without_means_is_named(tmp_path: Path, body: Any) -> None:
         final_info.read(written(tmp_path, {"toy": body}), ["loss"], 3)
 
 
-def test_a_missing_metric_is_named_beside_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_metric_is_named_with_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(MetricsError, match=r"'toy' lacks the metric 'loss' \(it has: accuracy\)"):
         final_info.read(written(tmp_path, info([1.0, 2.0, 3.0], "accuracy")), ["loss"], 3)
 
@@ -114,7 +114,7 @@ def test_a_missing_metric_is_named_beside_those_there_are(tmp_path: Path) -> Non
         ("[1.0]", "[1.0]"),
     ],
 )
-def test_a_value_that_is_no_finite_number_is_named_with_dataset_and_position(
+def test_a_value_that_is_not_a_finite_number_is_named_with_dataset_and_position(
     tmp_path: Path, item: str, shown: str
 ) -> None:
     text = f'{{"toy": {{"means": {{"loss": 0}}, "final_info_dict": {{"loss": [1.0, {item}, 2.0]}}}}}}'
@@ -123,7 +123,7 @@ def test_a_value_that_is_no_finite_number_is_named_with_dataset_and_position(
     message = str(refused.value)
     assert "'loss'" in message
     assert "'toy'" in message
-    assert f"value 1: {shown} is no finite number" in message
+    assert f"value 1: {shown} is not a finite number" in message
 
 
 def test_a_nan_mean_without_values_per_seed_is_refused_too(tmp_path: Path) -> None:
@@ -212,15 +212,15 @@ def test_a_verified_value_replaces_the_reported_one() -> None:
 @pytest.mark.parametrize(
     ("verified", "said"),
     [
-        ({"Toy": {"loss": (2.0,)}}, r"does not measure the dataset 'toy' \(it does: Toy\)"),
+        ({"Toy": {"loss": (2.0,)}}, r"does not measure the dataset 'toy' \(it measures: Toy\)"),
         (
             {"toy": {"loss": (2.0,)}, "Toy": {"loss": (2.0,)}},
-            r"measures 'Toy', which is not reported \(there is: toy\)",
+            r"measures 'Toy', which is not reported \(reported: toy\)",
         ),
         ({"toy": {"Loss": (2.0,)}}, r"does not give 'loss' on 'toy' \(it gives: Loss\)"),
     ],
 )
-def test_a_claim_never_takes_the_place_of_a_value_that_is_spelt_otherwise(
+def test_a_claim_never_takes_the_place_of_a_value_with_another_name(
     verified: dict[str, dict[str, tuple[float, ...]]], said: str
 ) -> None:
     with pytest.raises(MetricsError, match=said):

@@ -37,7 +37,7 @@ def test_a_finding_says_where(finding: Finding, text: str) -> None:
     assert str(finding) == text
 
 
-def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_written_with_its_folders_and_nothing_next_to_it(tmp_path: Path) -> None:
     write_whole(tmp_path / "a" / "b" / "file.txt", "grüße\n")
     assert (tmp_path / "a" / "b" / "file.txt").read_text(encoding="utf-8") == "grüße\n"
     assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["file.txt"]

@@ -1,4 +1,4 @@
-"""Two performances of a study are compared edit by edit and metric by metric."""
+"""A study and its replay are compared edit by edit and metric by metric."""
 
 from __future__ import annotations
 
@@ -44,4 +44,4 @@ def test_other_attempts_are_told(story, template) -> None:
 
 def test_other_code_is_told_even_if_the_numbers_agree(story, template) -> None:
     second = story().turn().checked().launched(digest="other").ended(loss=GOOD).recorded()
-    assert differences(story().run(GOOD).history, second.history, template) == ["run 1 executed other code"]
+    assert differences(story().run(GOOD).history, second.history, template) == ["run 1 executed different code"]

@@ -24,7 +24,7 @@ needs_bwrap = pytest.mark.skipif(
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """A job in a study of a project with another study beside it."""
+    """A job in a study of a project that has another study."""
     study = tmp_path / "project" / "runs" / "study"
     for file in (
         study / "experiment.py",

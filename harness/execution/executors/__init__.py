@@ -15,39 +15,39 @@ class Handle(Protocol):
     """A submitted job."""
 
     def state(self) -> JobState:
-        """Whether the job waits, runs or has ended, and where."""
+        """Whether the job is queued, running or ended, and where."""
 
     def wait(self, seconds: float) -> JobResult | None:
         """The result, or None if there is none after `seconds`."""
 
     def cancel(self) -> None:
-        """Ask the job to end, queued or running. Its result says "cancelled"; a job that has ended is left alone."""
+        """Ask a queued or running job to end; its result is "cancelled". A job that has ended is not affected."""
 
 
 class Executor(Protocol):
-    """Starts jobs on one machine or another. Its class has a record class `Settings` and is made with one of them."""
+    """Starts jobs on some machine. Its class has a record class `Settings` and is constructed from an instance."""
 
     def submit(self, job: Job) -> Handle:
-        """Start a job that is not under way: one that is new, was lost or was cancelled.
+        """Start a job that is new, was lost or was cancelled.
 
-        Of a job with others after it, those that ended by themselves are not run again.
+        If other jobs follow it, those of them that ended by themselves are not run again.
         """
 
     def find(self, job: Job) -> Handle | None:
-        """The job in that job's folder if it waits, runs or has ended by itself; None if it is to be submitted.
+        """The job in `job`'s folder if it is queued, running or ended by itself; None if it must be submitted.
 
-        What has ended is what `job` asks for, with all that comes after it, whatever an earlier job.json said.
+        It has ended once `job` and all jobs after it have results, regardless of what an earlier job.json asked for.
         """
 
     def expected_machine(self, job: Job) -> dict[str, Any] | None:
-        """What `machine.describe` would say where the job will run; None if that is not known before."""
+        """What `machine.describe` would return where the job will run; None if that is not known in advance."""
 
 
 def make(name: str, file: Path) -> Executor:
     """The executor of that name, with the settings that `[executor.NAME]` of harness.toml gives it.
 
     Raises:
-        UserError: no such executor, or a file or settings that cannot be used.
+        UserError: there is no such executor, or the file or its settings are invalid.
     """
     settings = plugins.settings("executor", name, BUILT_IN, file)
     made: Executor = plugins.find("executor", name, BUILT_IN)(settings)

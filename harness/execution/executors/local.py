@@ -22,7 +22,7 @@ class LocalSettings(Record):
     """`[executor.local]` of harness.toml."""
 
     threads: int | None = Field(None, gt=0, strict=True)
-    """Threads that the numerical libraries of a run may use; as many as there are cores unless it is set."""
+    """Threads that the numerical libraries of a run may use; by default one per core."""
 
 
 class LocalExecutor:

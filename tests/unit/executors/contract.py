@@ -139,7 +139,7 @@ class ExecutorContract:
         assert (result.ending, result.code) == ("cannot-start", None)
         assert "/no/such/program" in result.message
 
-    def test_a_job_whose_log_cannot_be_kept_is_lost_and_nobodys_fault(self, executor: Executor, job: Job) -> None:
+    def test_a_job_whose_log_cannot_be_saved_is_lost_without_blame(self, executor: Executor, job: Job) -> None:
         self.write(job, "print('much')")
         Path(job.folder).mkdir(parents=True, exist_ok=True)
         job.log.symlink_to("/dev/full")
@@ -323,7 +323,7 @@ class ExecutorContract:
         assert pair.then is not None
         code = Path(pair.then.cwd)
         pair = replace(pair, then=replace(pair.then, unchanged={str(code): digest_of(code)}))
-        self.write(pair, f"open({str(code / 'script.py')!r}, 'a').write('# meddled')")
+        self.write(pair, f"open({str(code / 'script.py')!r}, 'a').write('# changed')")
         result = finished(executor.submit(pair))
         assert result.then is not None and (result.then.ending, result.then.message) == ("changed", str(code))
         assert self.seconds_of(pair) == 0

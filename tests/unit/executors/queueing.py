@@ -53,7 +53,7 @@ class QueueExecutor:
         return QueueHandle(job, ticket) if waiting or (result and result.last.ended_by_itself) else None
 
     def expected_machine(self, job: Job) -> dict[str, Any] | None:
-        """Whoever queues a job does not know where it will run."""
+        """Where a queued job will run is not known in advance."""
         del job
         return None
 
@@ -67,9 +67,9 @@ class Ticket:
 
     def put(self, wait: float) -> None:
         self._taken.unlink(missing_ok=True)
-        beside = self._waiting.with_suffix(".part")
-        beside.write_text(str(time.time() + wait))
-        beside.rename(self._waiting)
+        partial = self._waiting.with_suffix(".part")
+        partial.write_text(str(time.time() + wait))
+        partial.rename(self._waiting)
 
     @property
     def waits(self) -> bool:
@@ -136,7 +136,7 @@ def serve(spool: Path) -> None:
             if time.time() < float(waiting.read_text()):
                 continue
             taken = waiting.with_suffix(".taken")
-            taken.write_text("0")  # there before the other is gone, so that nobody takes the job for lost
+            taken.write_text("0")  # exists before the other is gone, so that the job never looks lost
             try:
                 waiting.rename(waiting.with_suffix(".gone"))
             except FileNotFoundError:  # withdrawn
@@ -146,9 +146,9 @@ def serve(spool: Path) -> None:
             argv = [sys.executable, "-m", "harness.execution.runner", folder]
             runner = subprocess.Popen(argv, start_new_session=True, stdin=subprocess.DEVNULL)
             runners.append(runner)
-            beside = taken.with_suffix(".number")
-            beside.write_text(str(runner.pid))
-            beside.rename(taken)
+            partial = taken.with_suffix(".number")
+            partial.write_text(str(runner.pid))
+            partial.rename(taken)
         for runner in runners:
             runner.poll()
         time.sleep(0.02)

@@ -50,7 +50,7 @@ class TestQueueExecutor(ExecutorContract):
         assert (handle.state().state, handle.state().where) == ("ended", queueing.NODE)
         assert self.runs_of(job) == 1
 
-    def test_whoever_waits_for_a_launch_is_told_that_it_is_queued(
+    def test_the_user_is_told_that_a_launch_is_queued(
         self, executor: QueueExecutor, template: Template, tmp_path: Path
     ) -> None:
         code, pinned, told = tmp_path / "study", tmp_path / "template", []

@@ -1,4 +1,4 @@
-"""A part is found by its built-in name, by package.module:Class, or as an entry point; anything else is one line."""
+"""A plug-in is found by built-in name, package.module:Class or entry point; anything else gives a one-line error."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @pytest.mark.parametrize(
     "place", ["no.such.module:X", "collections:NoSuchClass", ":X", "collections:", "..x:Y", "a b:c"]
 )
-def test_a_place_where_nothing_is_is_refused(place: str) -> None:
+def test_a_place_that_does_not_exist_is_refused(place: str) -> None:
     with pytest.raises(UserError) as refused:
         plugins.find("agent", place, {})
     assert place in str(refused.value)
 
 
 @pytest.mark.parametrize(("what", "place"), [("agent", "collections:OrderedDict"), ("executor", "json:dumps")])
-def test_a_class_without_the_methods_of_the_seam_is_refused(what: str, place: str) -> None:
+def test_a_class_without_the_methods_of_a_plug_in_is_refused(what: str, place: str) -> None:
     with pytest.raises(UserError, match=f"{place} cannot be used as {what}"):
         plugins.find(what, place, {})
 
