@@ -408,7 +408,7 @@ def test_git_variables_of_the_caller_lead_nowhere_else(project: Project, tmp_pat
 def test_a_name_that_the_harness_uses_itself_is_refused(project: Project, name: str) -> None:
     said = project.harness("run", "tiny", "--agent", "tuner", "--name", name)
     assert said.code == 2
-    assert "the harness keeps other things in runs" in said.err
+    assert "the harness keeps other things there" in said.err
 
 
 def test_a_baseline_without_its_run_must_be_replaced_and_does_not_look_like_a_full_disk(project: Project) -> None:

@@ -65,7 +65,7 @@ def test_a_template_with_an_environment_of_its_own_says_what_it_needs_and_where_
     manifest.write_text(text.replace("[run]", f'[run]\npython = "requirements.txt"\nprepare = {prepare}'))
     said = project.harness("template", "checkout", "tiny", str(tmp_path / "new"))
     assert said.code == 0, said.err
-    assert "needs the packages in requirements.txt and what its prepare command fetches" in said.out
+    assert "needs the packages in requirements.txt and what its prepare command downloads" in said.out
     assert "harness template check tiny" in said.out
     assert "not there: what is held out" in said.out
     command = printed(said.out, "HARNESS_SEEDS=")
@@ -82,9 +82,9 @@ def test_nothing_is_laid_out_over_what_is_there(project: Project, tmp_path: Path
     there = tmp_path / "there"
     there.mkdir()
     assert project.harness("template", "checkout", "tiny", str(there)).code == 0, "an empty folder will do"
-    assert "is there already" in refused(project, "template", "checkout", "tiny", str(there))
-    assert "is there already" in refused(project, "template", "checkout", "tiny", str(there / "notes.md"))
+    assert "exists and is not empty" in refused(project, "template", "checkout", "tiny", str(there))
+    assert "exists and is not empty" in refused(project, "template", "checkout", "tiny", str(there / "notes.md"))
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    assert "is there already" in refused(project, "template", "checkout", "tiny", str(tmp_path / "link"))
+    assert "exists and is not empty" in refused(project, "template", "checkout", "tiny", str(tmp_path / "link"))
     assert "no template named" in refused(project, "template", "checkout", "tinny", str(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
