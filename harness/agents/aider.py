@@ -20,7 +20,7 @@ from pydantic import Field
 from harness import models
 from harness.agents import Instruction, Request, Setup
 from harness.errors import ModelFailed, UserError, WorkerDied
-from harness.execution.process import bare_environment
+from harness.execution.process import only_clean_variables
 from harness.files import write_json
 from harness.records import Call, PricedModel, Record, Reply
 
@@ -33,7 +33,7 @@ def warm() -> ForkServerContext:
     """Start importing aider in the background; the next worker is then quick."""
     from multiprocessing import forkserver, resource_tracker
 
-    with bare_environment():  # the tracker needs no key, and anybody may read what a process was started with
+    with only_clean_variables():  # the tracker needs no key, and anybody may read what a process was started with
         resource_tracker.ensure_running()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harness.agents.aider_preload"])

@@ -161,7 +161,7 @@ def _follow(argv: list[str], folder: Path, say: Say, cwd: Path | None = None) ->
             say(line)
 
         try:
-            code = process.follow(argv, process.network_environment(ours), cwd or folder, on_line)
+            code = process.follow(argv, process.download_variables(ours), cwd or folder, on_line)
         except OSError as error:
             raise EnvironmentFault(f"{argv[0]}: {error}") from error
     if code != 0:

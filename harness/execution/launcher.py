@@ -19,7 +19,7 @@ from harness.execution.environment import ASSETS, HELD_OUT, Environment
 from harness.execution.executors import Executor
 from harness.execution.job import Job, JobResult
 from harness.execution.outputs import failure, keep, remove, tail
-from harness.execution.process import clean_environment
+from harness.execution.process import clean_variables
 from harness.records import Claim, Machine, Outcome, Scores
 from harness.results import final_info
 from harness.template.folder import Template
@@ -253,7 +253,7 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
     }
-    return clean_environment(ours)
+    return clean_variables(ours)
 
 
 def _machine(described: dict[str, Any] | None) -> Machine | None:

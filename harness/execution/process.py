@@ -46,7 +46,7 @@ class Completed:
     err: str
 
 
-def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def clean_variables(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for generated code: the few variables it needs and `extra`, nothing else."""
     kept = {
         k: v
@@ -56,18 +56,18 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-def network_environment(extra: Mapping[str, str]) -> dict[str, str]:
+def download_variables(extra: Mapping[str, str]) -> dict[str, str]:
     """The environment for downloading packages and models: adds the user's settings for that, but no keys."""
     mine = {k: v for k, v in os.environ.items() if k.upper().startswith(FOR_DOWNLOADS) and not _secret(k)}
-    return clean_environment({**mine, **extra})
+    return clean_variables({**mine, **extra})
 
 
 @contextmanager
-def bare_environment() -> Iterator[None]:
+def only_clean_variables() -> Iterator[None]:
     """Within this context, this process has only the environment that generated code would get."""
     kept = dict(os.environ)
     os.environ.clear()
-    os.environ.update(clean_environment())
+    os.environ.update(clean_variables())
     try:
         yield
     finally:
@@ -105,7 +105,7 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, timeout: float = 60.0) 
     """
     try:
         done = subprocess.run(
-            argv, cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+            argv, cwd=cwd, env=clean_variables(), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
         )
     except subprocess.TimeoutExpired as late:
         raise TimeoutError(f"{argv[0]} took longer than {timeout:g} s") from late

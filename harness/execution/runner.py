@@ -101,7 +101,7 @@ def run(job: Job, termination: Termination) -> JobResult:
 
 def _start(job: Job) -> process.Child:
     _empty(Path(job.out_dir))
-    argv, env = sandbox.wrap(job), sandbox.environment(job)
+    argv, env = sandbox.wrap(job), sandbox.variables(job)
     try:
         return process.Child(argv, cwd=Path(job.cwd), env=env, piped=True, bound=True)
     except OSError as error:

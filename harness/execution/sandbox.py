@@ -78,7 +78,7 @@ def _knows_size() -> bool:
     return "--size" in process.run(["bwrap", "--help"], timeout=10).out
 
 
-def environment(job: Job) -> dict[str, str]:
+def variables(job: Job) -> dict[str, str]:
     """The job's variables, with a home and a temporary folder of its own."""
     if job.sandbox and name() != "none":
         return {**job.env, "HOME": HOME_INSIDE, "TMPDIR": "/tmp"}

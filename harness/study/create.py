@@ -130,6 +130,8 @@ def check_name(name: str) -> None:
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise UserError(f"a study's name is letters, digits, '.', '_' and '-', at most 100 of them; not {name!r}")
     if name.lower() in RESERVED:
-        raise UserError(f"a study cannot be named {name!r}: the harness keeps other things there; choose another --name")
+        raise UserError(
+            f"a study cannot be named {name!r}: the harness keeps other things there; choose another --name"
+        )
     if name == "HEAD" or name.endswith((".lock", ".git", ".")) or ".." in name:
         raise UserError(f"git cannot have a branch named {name!r}; choose another --name")

@@ -19,7 +19,7 @@ OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"
 
 
-def git_in(folder: Path, **environment: str) -> git.Git:
+def git_in(folder: Path, **variables: str) -> git.Git:
     """Git for `call`, working in `folder`."""
     command = git.Git(folder)
     command.update_environment(
@@ -37,7 +37,7 @@ def git_in(folder: Path, **environment: str) -> git.Git:
         GIT_COMMITTER_NAME=OUR_NAME,
         GIT_COMMITTER_EMAIL=OUR_MAIL,
         GIT_TERMINAL_PROMPT="0",
-        **environment,
+        **variables,
     )
     return command
 

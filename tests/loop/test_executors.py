@@ -32,7 +32,7 @@ def queue(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.syspath_prepend(str(ROOT))
     cluster = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/unit/executors/queueing.py"), str(spool)],
-        env=process.clean_environment({"PYTHONPATH": str(ROOT), **ELSEWHERE}),
+        env=process.clean_variables({"PYTHONPATH": str(ROOT), **ELSEWHERE}),
         start_new_session=True,
     )
     yield project

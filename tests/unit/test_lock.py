@@ -22,7 +22,7 @@ with lock.held(Path(sys.argv[1])) as ours:
 def hold(path: Path) -> Child:
     """Another process that holds the lock."""
     argv = [sys.executable, "-c", HOLD, str(path)]
-    env = process.clean_environment({"PYTHONPATH": str(Path(lock.__file__).parents[2])})
+    env = process.clean_variables({"PYTHONPATH": str(Path(lock.__file__).parents[2])})
     other = Child(argv, cwd=path.parent, env=env, piped=True, bound=True)
     assert other.output is not None
     assert other.output.readline() == b"True\n"

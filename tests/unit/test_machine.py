@@ -44,7 +44,7 @@ def test_a_variable_that_chooses_kernels_reaches_the_job_and_makes_it_another_ma
 ) -> None:
     before = here(template)
     monkeypatch.setenv(name, "other")
-    assert process.clean_environment()[name] == "other"
+    assert process.clean_variables()[name] == "other"
     after = here(template)
     assert after.settings == {name: "other"}
     assert after.differences(before) == [f"{name} other, not unset"]

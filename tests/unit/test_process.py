@@ -33,13 +33,13 @@ SECRETS = {
 def test_a_clean_environment_holds_no_secret_whatever_its_name_begins_with(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    assert set(process.clean_environment().values()) & set(SECRETS.values()) == set()
+    assert set(process.clean_variables().values()) & set(SECRETS.values()) == set()
 
 
 def test_what_a_program_needs_is_passed_on_and_extras_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     monkeypatch.setenv("LANG", "C.UTF-8")
-    env = process.clean_environment({"HARNESS_SEEDS": "0,1"})
+    env = process.clean_variables({"HARNESS_SEEDS": "0,1"})
     assert (env["CUDA_VISIBLE_DEVICES"], env["LANG"], env["HARNESS_SEEDS"]) == ("1", "C.UTF-8", "0,1")
     assert env["PATH"] == os.environ["PATH"]
 
@@ -82,7 +82,7 @@ def test_a_program_that_does_not_exist_is_an_error() -> None:
 
 
 def child(script: str, cwd: Path, *, piped: bool = True) -> Child:
-    env = process.clean_environment({"PYTHONPATH": HERE})
+    env = process.clean_variables({"PYTHONPATH": HERE})
     return Child([sys.executable, "-c", script], cwd=cwd, env=env, piped=piped, bound=True)
 
 
@@ -155,8 +155,8 @@ def test_an_orphan_in_a_session_of_its_own_is_adopted_and_killed(tmp_path: Path)
 BOUND = """
 import sys, time
 from pathlib import Path
-from harness.execution.process import Child, clean_environment
-child = Child(["sleep", "600"], cwd=Path("."), env=clean_environment(), piped=False, bound=True)
+from harness.execution.process import Child, clean_variables
+child = Child(["sleep", "600"], cwd=Path("."), env=clean_variables(), piped=False, bound=True)
 print(child.pid, flush=True)
 time.sleep(600)
 """

@@ -13,7 +13,7 @@ import pytest
 from harness.execution import sandbox
 from harness.execution.executors.local import LocalExecutor
 from harness.execution.job import Job
-from harness.execution.process import clean_environment
+from harness.execution.process import clean_variables
 
 from .executors.contract import finished
 
@@ -40,7 +40,7 @@ def job(tmp_path: Path) -> Job:
         command=[sys.executable, "script.py"],
         cwd=str(study),
         out_dir=str(study / "run_1"),
-        env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        env=clean_variables({"PYTHONDONTWRITEBYTECODE": "1"}),
         timeout=20.0,
         memory=2**30,
     )
@@ -156,6 +156,6 @@ def test_a_job_that_asks_for_no_sandbox_is_started_as_it_is(job: Job) -> None:
     Path(job.folder).mkdir(parents=True)
     plain = replace(job, sandbox=False)
     assert sandbox.wrap(plain) == job.command
-    environment = sandbox.environment(plain)
+    environment = sandbox.variables(plain)
     assert Path(environment["HOME"]).is_dir()
     assert environment["HOME"] != str(Path.home())

@@ -13,7 +13,7 @@ import pytest
 from harness.execution import sandbox
 from harness.execution.executors.local import LocalExecutor
 from harness.execution.job import Job
-from harness.execution.process import clean_environment
+from harness.execution.process import clean_variables
 
 from .executors.contract import finished
 
@@ -62,7 +62,7 @@ def job(tmp_path: Path) -> Job:
         command=[sys.executable, "script.py"],
         cwd=str(study),
         out_dir=str(study / "run_1"),
-        env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        env=clean_variables({"PYTHONDONTWRITEBYTECODE": "1"}),
         timeout=20.0,
         memory=2**30,
         hidden=(str(project),),

@@ -36,7 +36,7 @@ class LocalExecutor:
     def submit(self, job: Job) -> LocalHandle:
         job = self._on_this_machine(job)
         job.save()
-        env = process.clean_environment({"PYTHONPATH": PACKAGE, "PYTHONDONTWRITEBYTECODE": "1"})
+        env = process.clean_variables({"PYTHONPATH": PACKAGE, "PYTHONDONTWRITEBYTECODE": "1"})
         runner = [sys.executable, "-m", "harness.execution.runner", job.folder]
         return LocalHandle(job, process.Child(runner, cwd=Path(job.folder), env=env, piped=False, bound=False))
 

@@ -15,7 +15,7 @@ import pytest
 from harness.execution import lock
 from harness.execution.executors import Executor, Handle
 from harness.execution.job import Job, JobResult
-from harness.execution.process import clean_environment
+from harness.execution.process import clean_variables
 from harness.execution.runner import LOG_LIMIT
 from harness.files import digest_of
 from harness.records import Machine
@@ -65,7 +65,7 @@ class ExecutorContract:
             command=[PYTHON, "script.py"],
             cwd=str(tmp_path / "code"),
             out_dir=str(tmp_path / "out"),
-            env=clean_environment({"OUT": str(tmp_path / "out"), "PYTHONUNBUFFERED": "1"}),
+            env=clean_variables({"OUT": str(tmp_path / "out"), "PYTHONUNBUFFERED": "1"}),
             timeout=20.0,
             memory=2**30,
             sandbox=False,

@@ -27,7 +27,7 @@ def spool(tmp_path: Path) -> Iterator[Path]:
     root = str(Path(process.__file__).parents[2])
     cluster = subprocess.Popen(
         [sys.executable, queueing.__file__, str(folder)],
-        env=process.clean_environment({"PYTHONPATH": root}),
+        env=process.clean_variables({"PYTHONPATH": root}),
         start_new_session=True,
     )
     yield folder
