@@ -72,7 +72,7 @@ class ProjectPaths:
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """A study's worktree and the `.harness` folder in it, which git and the agent never see."""
+    """A study's worktree and the `.harness` folder in it, which is not in git; an agent works on a copy without it."""
 
     root: Path
 

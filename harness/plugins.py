@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -59,22 +59,42 @@ def settings(what: str, name: str, built_in: Mapping[str, str], file: Path, chan
     """
     tables: dict[str, dict[str, Any]] = getattr(_read(file), what)
     for other in tables:
-        find(what, other, built_in)  # or a misspelt name would be ignored without a word
-    mine = dict(tables.get(name, {}))
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise UserError(f"a setting is written NAME=VALUE, not {change!r}")
-        mine[key.strip()] = _value(value)
-    return checked(find(what, name, built_in).Settings, mine, f"{'--set' if changes else file}: [{what}.{name}]")
+        try:
+            find(what, other, built_in)  # otherwise a misspelled name would be ignored
+        except UserError as error:
+            raise UserError(f"{file}: [{what}.{other}]: {error}") from error
+    changed = dict(_change(text) for text in changes)
+    kind, values = find(what, name, built_in).Settings, {**tables.get(name, {}), **changed}
+    found = checked(kind, values, f"{file}: [{what}.{name}]", changed)
+    if checked(kind, found.model_dump(mode="json"), f"{file}: [{what}.{name}]") != found:
+        raise UserError(f"{file}: [{what}.{name}] holds a value that a study cannot keep as JSON")
+    return found
 
 
-def checked(kind: type[Record], values: Mapping[str, Any], where: str) -> Any:
-    """The settings in a plug-in's `Settings`; raises UserError if one of them is not good."""
+def checked(kind: type[Record], values: Mapping[str, Any], where: str, changed: Container[str] = ()) -> Any:
+    """The settings in a plug-in's `Settings`.
+
+    Raises:
+        UserError: a value is wrong; the message says that it comes from `where`, or from --set if it is one of
+            `changed`.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{where} {one_line(error)}") from error
+        name = next(iter(error.errors(include_url=False)[0]["loc"]), "")
+        raise UserError(f"{'--set' if name in changed else where} {one_line(error)}") from error
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """The name and the value in `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set takes NAME=VALUE, not {text!r}")
+    try:
+        content = parse_toml(f"value = {value}")
+    except (ValueError, RecursionError):
+        content = {}
+    return name.strip(), content["value"] if [*content] == ["value"] else value
 
 
 def _read(file: Path) -> SettingsFile:
@@ -84,13 +104,6 @@ def _read(file: Path) -> SettingsFile:
         raise UserError(f"{file}: {one_line(error)}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: not TOML: {error}") from error
-
-
-def _value(text: str) -> Any:
-    try:
-        return parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        return text
 
 
 def _load(what: str, place: str) -> Any:

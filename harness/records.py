@@ -66,9 +66,9 @@ class Budget(Record):
 class Usage(Record):
     """Tokens and cost of one or more model calls."""
 
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
+    calls: int = Field(0, ge=0)
+    tokens_in: int = Field(0, ge=0)
+    tokens_out: int = Field(0, ge=0)
     dollars: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     def __add__(self, other: Usage) -> Usage:

@@ -7,11 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from harness import agents
 from harness.agents import Instruction, Request, Setup, turns
 from harness.errors import ModelFailed, UserError, WorkspaceError
 from harness.models import difference
-from harness.records import PricedModel, Record, Reply, Usage
+from harness.records import PricedModel, Record, Reply
 from harness.workspace import apply_patch
 
 
@@ -32,15 +31,14 @@ class RecordedAgent:
     def __init__(self, setup: Setup) -> None:
         self._turns = turns.read(setup.settings.turns)
         self._note = setup.on_note
-        self.how_to_edit = _how_to_edit(self._turns)
+        self.how_to_edit = self._turns[0].how_to_edit
 
     @staticmethod
     def check(request: Request) -> PricedModel:
         """No model, but turns to replay."""
         if request.model:
             raise UserError(f"the recorded agent uses no model; leave out --model {request.model}")
-        if not turns.read(request.settings.turns):
-            raise UserError(f"there are no recorded turns in {request.settings.turns}")
+        turns.read(request.settings.turns)
         return PricedModel()
 
     def edit(self, instruction: Instruction, desk: Path) -> Reply:
@@ -53,18 +51,10 @@ class RecordedAgent:
         problems = turn.problems
         try:
             if turn.patch:
-                apply_patch(turn.patch, desk)
-        except WorkspaceError as error:
+                apply_patch(turn.patch.encode(turn.encoding), desk)
+        except (WorkspaceError, UnicodeError) as error:
             problems = (*problems, f"the recorded change does not fit: {error}")
-        return Reply(text=turn.text, problems=problems, usage=Usage.model_validate(turn.usage))
+        return Reply(text=turn.text, problems=problems, usage=turn.usage)
 
     def close(self) -> None:
         pass
-
-
-def _how_to_edit(recorded: list[turns.RecordedTurn]) -> str:
-    """What the recorded agent was told, if it is known here."""
-    try:
-        return str(agents.find(recorded[0].agent).how_to_edit) if recorded else ""
-    except UserError:
-        return ""

@@ -5,58 +5,67 @@ A study keeps them in `.harness/turns.jsonl`, one JSON object per line, so that 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Literal
+
+from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.files import write_whole
-from harness.records import Purpose, Usage
+from harness.records import Purpose, Record, Usage, one_line
 
 
-@dataclass(frozen=True)
-class RecordedTurn:
-    """One turn. A plain dataclass, because a patch may hold what pydantic does not take for text."""
+class RecordedTurn(Record):
+    """One turn."""
 
+    turn: int
     agent: str
+    how_to_edit: str
+    """What the agent's part of the first prompt was."""
     purpose: Purpose
     instruction: str
     text: str
     """What the agent said."""
-    patch: str
-    """What it changed on its desk, as `git diff --binary` prints it; bytes that are not UTF-8 are surrogates."""
     problems: tuple[str, ...] = ()
-    """Why the agent could not apply its own edits, if it could not."""
-    usage: dict[str, Any] = field(default_factory=dict)
+    """Why the edit was rejected, if it was."""
+    patch: str = ""
+    """What was accepted, as `git diff --binary` prints it."""
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    """Of the patch's bytes: latin-1 if the changed files are not all UTF-8."""
+    usage: Usage = Usage()
+    """All that the turn used."""
 
 
-def keep(path: Path, turn: RecordedTurn, earlier: int) -> None:
-    """Add a turn to a file that should hold `earlier` turns; what a killed controller left after these is dropped."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    write_whole(path, "".join(f"{line}\n" for line in [*lines[:earlier], json.dumps(asdict(turn))]))
+def as_text(patch: bytes) -> tuple[str, Literal["utf-8", "latin-1"]]:
+    """A patch as text, with the encoding that gives its bytes back."""
+    try:
+        return patch.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return patch.decode("latin-1"), "latin-1"
+
+
+def keep(path: Path, turn: RecordedTurn) -> None:
+    """Add a turn to a recording; what a killed controller left of this turn and later ones is dropped."""
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    write_whole(path, "".join(f"{line}\n" for line in [*lines[: turn.turn - 1], turn.model_dump_json()] if line))
 
 
 def read(path: Path) -> list[RecordedTurn]:
     """The recorded turns of a study.
 
     Raises:
-        UserError: the file cannot be read, or a line is not a recorded turn.
+        UserError: the file cannot be read, holds no turn, or a line is not the recorded turn that comes next.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recorded turns in {path}: {error}") from error
-    return [_turn(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-
-
-def _turn(line: str, where: str) -> RecordedTurn:
-    try:
-        turn = RecordedTurn(**json.loads(line))
-        texts = (turn.agent, turn.instruction, turn.text, turn.patch, *turn.problems)
-        if not all(isinstance(text, str) for text in texts) or turn.purpose not in get_args(Purpose):
-            raise ValueError("a field is of the wrong type")
-        Usage.model_validate(turn.usage)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{where}: not a recorded turn: {error}") from error
-    return turn
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(RecordedTurn.model_validate_json(line))
+        except ValidationError as error:
+            raise UserError(f"{path}, line {number}: not a recorded turn: {one_line(error)}") from error
+        if found[-1].turn != number:
+            raise UserError(f"{path}: turn {number} is missing")
+    return found

@@ -53,7 +53,7 @@ def replay(
 
 def _again(original: StudyPaths, spec: StudySpec) -> StudySpec:
     """What repeats a study: aider with the recorded replies of its model, or for any other agent the recorded turns."""
-    from harness import agents
+    from harness import agents, plugins
     from harness.models import REPLAY
     from harness.records import PricedModel
 
@@ -62,5 +62,11 @@ def _again(original: StudyPaths, spec: StudySpec) -> StudySpec:
     else:
         model, agent, settings = "", "recorded", {"turns": str(original.turns)}
     chosen = agents.find(agent)
-    chosen.check(agents.Request(spec.template, chosen.Settings.model_validate(settings), model or None))
+    chosen.check(
+        agents.Request(
+            spec.template,
+            plugins.checked(chosen.Settings, settings, f"{original.name}: settings of {agent}:"),
+            model or None,
+        )
+    )
     return replace(spec, agent=agent, agent_settings=settings, model=PricedModel(model=model))

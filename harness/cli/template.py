@@ -85,7 +85,10 @@ def check_out(
     here, (chosen,) = project(), load([template])
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise UserError(f"{folder} exists and is not empty; name a new or empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot create {folder}: {error.strerror}") from error
     chosen.lay_out(folder)
     print(f"{chosen.name} as a study has it, in {folder}:")
     print(f"  may be changed: {', '.join(chosen.manifest.template.editable)}")

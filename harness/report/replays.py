@@ -20,7 +20,7 @@ def differences(first: History, second: History, template: Template) -> list[str
         if a is None or b is None:
             found.append(f"{len(first.turns)} turns became {len(second.turns)}")
             break
-        if (a.status, a.changed) != (b.status, b.changed):
+        if a.status != b.status or (a.status != "rejected" and a.changed != b.changed):
             found.append(f"turn {a.turn}: {a.status} {list(a.changed)} became {b.status} {list(b.changed)}")
     for turn in sorted({*first.edits} & {*second.edits}):
         if first.edits[turn] != second.edits[turn]:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import time
+from contextlib import suppress
 
 from harness import prompts
 from harness.agents import Instruction, turns
@@ -24,7 +25,7 @@ from harness.checks.lint import LintCheck
 from harness.checks.noop import NoOpCheck
 from harness.checks.scope import check_scope
 from harness.checks.smoke import SmokeCheck
-from harness.errors import HarnessError, TemplateFault
+from harness.errors import HarnessError, TemplateFault, WorkerDied, WorkspaceError
 from harness.execution import process
 from harness.files import write_whole
 from harness.planning import budget, confirming
@@ -46,8 +47,11 @@ from harness.study.commits import message
 from harness.study.judging import compare_attempt, compare_pooled
 from harness.study.measure import give_up_confirmation, measure
 from harness.study.study import Study
-from harness.text import first_sentence
+from harness.text import LINE, first_sentence
+from harness.workspace import Desk, Taken
 
+MOST_REJECTED = 2**20
+"""Characters of a rejected edit that are kept."""
 MOST_PLOTS = 100
 """Names of plots that the journal keeps."""
 RESULTS = ("final_info.json", "verified.json")
@@ -59,7 +63,7 @@ def work(study: Study) -> StudyStopped:
     try:
         while not isinstance(step := study.next_step(), Stop):
             do(study, step)
-        study.workspace.restore(study.history.tree)
+        study.workspace.desk(study.paths.desk).remove()
         stopped = StudyStopped(status=step.status, reason=step.reason)
     except KeyboardInterrupt:
         stopped = StudyStopped(status="interrupted", reason="stopped by the user")
@@ -67,6 +71,9 @@ def work(study: Study) -> StudyStopped:
         stopped = StudyStopped(status="failed", reason=str(error))
     except HarnessError as error:
         stopped = StudyStopped(status="paused", reason=str(error))
+    with suppress(WorkspaceError):  # what made a study pause can be that git fails
+        study.workspace.point_at(study.history.commit)
+        study.workspace.restore(study.history.tree)
     study.happened(stopped)
     return stopped
 
@@ -102,19 +109,38 @@ def ask(study: Study, step: Ask) -> None:
     study.doing(f"turn {turn}: asking {history.begun.model or history.begun.agent}")
     study.happened(TurnStarted(turn=turn, purpose=step.purpose, why=step.why or "", base=base))
     used = history.usage
-    reply = study.agent.edit(Instruction(step.purpose, text, history), desk.root)
-    after = desk.snapshot()
+    reply = edit(study, Instruction(step.purpose, text, history), desk)
+    ended = take(study, turn, step.purpose, before, desk.take(), reply)
+    patch, encoding = turns.as_text(workspace.exact_patch(before, ended.tree) if ended.status == "edited" else b"")
     recorded = RecordedTurn(
+        turn=turn,
         agent=history.begun.agent,
+        how_to_edit=study.agent.how_to_edit,
         purpose=step.purpose,
         instruction=text,
-        text=reply.text,
-        patch=workspace.exact_patch(before, after),
-        problems=reply.problems,
-        usage=(history.usage - used + reply.usage).model_dump(),
+        text=process.redacted(reply.text),
+        problems=ended.problems,
+        patch=patch,
+        encoding=encoding,
+        usage=history.usage - used + reply.usage,
     )
-    turns.keep(study.paths.turns, recorded, turn - 1)
-    study.happened(take(study, turn, step.purpose, before, after, reply))
+    turns.keep(study.paths.turns, recorded)
+    study.happened(ended)
+
+
+def edit(study: Study, instruction: Instruction, desk: Desk) -> Reply:
+    """Have the agent edit; an agent that fails in any way pauses the study.
+
+    Raises:
+        StudyPaused: there is no answer.
+    """
+    try:
+        return study.agent.edit(instruction, desk.root)
+    except HarnessError:
+        raise
+    except Exception as error:  # an agent may be anybody's code
+        what = process.redacted(f"{type(error).__name__}: {error}")
+        raise WorkerDied(f"the agent {study.history.begun.agent} failed: {what[:LINE]}") from error
 
 
 def prompt(study: Study, step: Ask) -> str:
@@ -129,24 +155,23 @@ def prompt(study: Study, step: Ask) -> str:
     return process.redacted(text)
 
 
-def take(study: Study, turn: int, purpose: Purpose, before: str, after: str, reply: Reply) -> TurnEnded:
+def take(study: Study, turn: int, purpose: Purpose, before: str, taken: Taken, reply: Reply) -> TurnEnded:
     """Accept what the agent changed on its desk, unless any of it is not allowed."""
-    workspace = study.workspace
+    workspace, after = study.workspace, taken.tree
     changes = workspace.changes(before, after, results=True)
-    problems = (*reply.problems, *map(str, check_scope(changes, study.template, purpose)))
+    problems = (*reply.problems, *taken.problems, *map(str, check_scope(changes, study.template, purpose)))
     changed = tuple(change.path for change in changes)
     status: TurnStatus = "edited"
     replicate = None
     if problems:
         status = "rejected"
-        write_whole(study.paths.rejected(turn), workspace.patch(before, after))
+        write_whole(study.paths.rejected(turn), workspace.patch(before, after)[:MOST_REJECTED])
     elif not changed:
         status = "done" if prompts.says_done(reply.text) else "nothing"
         replicate = find_replicate(study, reply.text) if purpose != "finish" else None
     if replicate is not None:
         status, after = "replicate", workspace.with_code_of(replicate, before)
     tree = after if status in ("edited", "replicate") else before
-    workspace.restore(tree)
     return TurnEnded(
         turn=turn,
         purpose=purpose,

@@ -15,6 +15,8 @@ from harness.records import one_line
 from harness.template.manifest import Manifest
 
 MANIFEST = "template.toml"
+PINNED = "template"
+"""Name of the folder of a study's own copy of its template."""
 
 
 class Template:
@@ -29,7 +31,7 @@ class Template:
         self.folder = folder
         self.manifest = _read_manifest(folder / MANIFEST)
         about = self.manifest.template
-        if about.name != folder.name and folder.name != "template":
+        if about.name != folder.name and not self._is_pinned:
             raise TemplateError(
                 f"{folder / MANIFEST}: [template] name is {about.name!r}, but the folder is {folder.name!r}"
             )
@@ -62,7 +64,13 @@ class Template:
     def _shared(self) -> dict[str, Path]:
         """What is included: name in the study → file or folder. A pinned template has it next to its own files."""
         named = {Path(name).name: self.folder / name for name in self.manifest.template.include}
-        return {name: place if place.exists() else self.folder / name for name, place in named.items()}
+        own = {name: self.folder / name for name in named} if self._is_pinned else {}
+        return {name: own[name] if name in own and own[name].exists() else place for name, place in named.items()}
+
+    @property
+    def _is_pinned(self) -> bool:
+        """Whether this is a study's copy, which holds all that it includes."""
+        return self.folder.name == PINNED
 
     @cached_property
     def _included(self) -> dict[str, Path]:

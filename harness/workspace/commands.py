@@ -47,14 +47,22 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def call(command: git.Git, *arguments: str) -> str:
+def call(command: git.Git, *arguments: str, given: str = "") -> str:
     """Run a git command; gives what it prints, without the last line end.
+
+    Args:
+        given: its standard input.
 
     Raises:
         WorkspaceError: git failed or is not there.
     """
     try:
-        return str(command.execute(["git", *arguments]))
+        if not given:
+            return str(command.execute(["git", *arguments]))
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(given.encode())
+            stdin.seek(0)
+            return str(command.execute(["git", *arguments], istream=stdin))  # type: ignore[call-overload]  # any file
     except git.GitCommandError as error:
         raise WorkspaceError(f"git {arguments[0]} failed: {str(error.stderr).strip() or error}") from error
     except git.GitCommandNotFound as error:
@@ -66,20 +74,22 @@ def write_tree(command: git.Git, root: Path) -> str:
     try:
         call(command, "add", "--all", ".")
     except WorkspaceError:  # a repository without a commit among the files: make it a plain folder
-        for nested in root.glob("*/**/.git"):
-            shutil.rmtree(nested) if nested.is_dir() and not nested.is_symlink() else nested.unlink()
+        for folder, folders, files in os.walk(root):
+            if Path(folder) != root and ".git" in (*folders, *files):
+                nested = Path(folder, ".git")
+                shutil.rmtree(nested) if nested.is_dir() and not nested.is_symlink() else nested.unlink()
         call(command, "add", "--all", ".")
     return call(command, "write-tree")
 
 
-def apply_patch(patch: str, folder: Path) -> None:
-    """Apply an exact patch to the files in `folder`: all of it or nothing.
+def apply_patch(patch: bytes, folder: Path) -> None:
+    """Apply a patch of `Workspace.exact_patch` to the files in `folder`: all of it or nothing.
 
     Raises:
         WorkspaceError: it does not fit.
     """
-    command = git_in(folder, GIT_CEILING_DIRECTORIES=str(folder.parent))  # so that no repository around it counts
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(patch.encode("utf-8", "surrogateescape"))
-        file.flush()
-        call(command, "apply", "--whitespace=nowarn", file.name)
+    with tempfile.TemporaryDirectory() as place:  # a repository of its own, so that none around the folder counts
+        call(git_in(folder), "init", "--quiet", "--bare", place)
+        file = Path(place, "patch")
+        file.write_bytes(patch)
+        call(git_in(folder, GIT_DIR=place, GIT_WORK_TREE=str(folder)), "apply", "--whitespace=nowarn", str(file))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import WorkspaceError
 from harness.template.code import meaning
 from harness.workspace.commands import call, git_in, readable, write_tree
 from harness.workspace.desk import Desk
@@ -111,7 +112,10 @@ class Workspace:
         """
         from harness.template.manifest import executed
 
-        after = self.snapshot()
+        try:
+            after = self.snapshot()
+        except WorkspaceError as error:  # a run can leave names that git does not take
+            return f"files that cannot be kept: {error}"
         changes = self.changes(tree, after) if after != tree else ()
         return ", ".join(c.path for c in changes if executed(c.path) and (c.status != "A" or c.path.endswith(".py")))
 
@@ -119,10 +123,10 @@ class Workspace:
         """What differs between two trees, for people."""
         return readable(call(self._git, "diff", "--no-color", before, after))
 
-    def exact_patch(self, before: str, after: str) -> str:
-        """What differs between two trees, for `apply_patch`; bytes that are not UTF-8 are surrogates."""
+    def exact_patch(self, before: str, after: str) -> bytes:
+        """What differs between two trees, for `apply_patch`."""
         patch = call(self._git, "diff", "--no-color", "--binary", "--full-index", before, after)
-        return f"{patch}\n" if patch else ""
+        return f"{patch}\n".encode("utf-8", "surrogateescape") if patch else b""
 
     def commit(self, tree: str, parent: str, message: str, at: float) -> str:
         """Commit `tree` on the study's branch. The same arguments give the same commit, so it can be done again."""
@@ -136,8 +140,9 @@ class Workspace:
         return self._lab.head(self.study)
 
     def unlock(self) -> None:
-        """Remove the lock of a git process that was killed. The caller must hold the study's own lock."""
-        Path(call(self._git, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).unlink(missing_ok=True)
+        """Remove the locks of git processes that were killed. The caller must hold the study's own lock."""
+        for lock in self._place.glob("*.lock"):
+            lock.unlink()
 
     def point_at(self, commit: str) -> None:
         """Set the branch to the commit that the journal names; a commit that it does not know will be made again."""

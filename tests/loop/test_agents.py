@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from lab import DONE, Project, Study, in_real_runs, notes, scale
 from harness.agents.turns import read
 from harness.state.events import ModelCalled
 
+RAISE_SCALE = (
+    "text = (desk / 'experiment.py').read_text()\n"
+    "(desk / 'experiment.py').write_text(text.replace('SCALE = ', 'SCALE = 0.5 + '))"
+)
 VANDAL = '''\
 from pathlib import Path
 
@@ -81,31 +86,83 @@ def worked(project: Project, code: str, *options: str) -> Study:
         ("(desk / 'evaluate.py').unlink()", "evaluate.py"),
         ("(desk / 'link.py').symlink_to('/etc/passwd')", "link.py"),
         ("(desk / 'sitecustomize.py').write_text('')", "sitecustomize.py"),
+        ("(desk / '.gitignore').write_text('*')", ".gitignore"),
+        ("(desk / '.gitattributes').write_text('*.py ident')", ".gitattributes"),
+        ("import os; os.mkfifo(desk / 'pipe.py')", "pipe.py"),
+        ("import os; open(os.fsencode(desk) + b'/z\\xff.py', 'w').close()", "z?.py"),
+        ("(desk / 'new\\nline.py').write_text('')", "new\nline.py"),
+        ("(desk / '.GIT').mkdir(); (desk / '.GIT/x').write_text('')", ".GIT/x"),
+        ("(desk / 'git~1').write_text('')", "git~1"),
+        ("import subprocess; subprocess.run(['git', 'init', '-q', str(desk / 'sub')], check=True)", "sub/.git/HEAD"),
+        ("(desk / 'run_0').rename(desk / 'moved')", "moved/final_info.json"),
     ],
 )
 def test_a_forbidden_change_of_the_desk_never_reaches_the_study(vandal: Project, code: str, path: str) -> None:
     code = f"(desk / 'experiment.py').write_text('SCALE = 2.0'); {code}"
     study = worked(vandal, code, "--max-runs", "1", "--max-fixes", "1")
     assert study.turns[0].status == "rejected"
-    assert study.turns[0].problems[0].startswith(f"{path}: ")
+    assert any(problem.startswith(f"{path}: ") for problem in study.turns[0].problems), study.turns[0].problems
     assert study.history.tree == study.history.begun.tree
     assert "SCALE = 1.0" in study.file("experiment.py")
-    assert path in (study.paths.rejected(1)).read_text()
+    assert "+SCALE = 2.0" in study.paths.rejected(1).read_text()
+    assert not study.paths.desk.exists(), "the study is over"
 
 
-def test_what_git_ignores_on_the_desk_is_gone_at_the_next_turn(vandal: Project) -> None:
+def test_outputs_on_the_desk_are_no_edit_and_gone_at_the_next_turn(vandal: Project) -> None:
     code = (
-        "assert not (desk / '.harness').exists() and not (desk / '.git').exists() and not (desk / 'run_9').exists()\n"
-        "for name in ('.harness', '.git', 'run_9'):\n"
+        "assert not (desk / '.harness').exists() and not (desk / 'run_9').exists()\n"
+        "for name in ('.harness', 'run_9', '__pycache__'):\n"
         "    (desk / name).mkdir()\n"
-        "    (desk / name / 'x.py').write_text('')\n"
-        "(desk / 'run_9').chmod(0o500)\n"
-        "text = (desk / 'experiment.py').read_text()\n"
-        "(desk / 'experiment.py').write_text(text.replace('SCALE = ', 'SCALE = 0.5 + '))"
+        "    (desk / name / 'x.pyc').write_text('')\n"
+        "(desk / 'run_9' / 'final_info.json').write_text('{}')\n"
+        "(desk / 'run_9').chmod(0o500)\n" + RAISE_SCALE
     )
     study = worked(vandal, code, "--max-runs", "2")
     assert study.outcomes == [(1, 1, "ok"), (2, 1, "ok")]
     assert not (study.paths.root / "run_9").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import shutil; shutil.rmtree(desk)", "is gone"),
+        ("import shutil; shutil.rmtree(desk); desk.symlink_to('/usr')", "is gone"),
+        ("import shutil; shutil.rmtree(desk); desk.write_text('')", "is gone"),
+        ("import os; (desk / 'big.bin').write_bytes(b''); os.truncate(desk / 'big.bin', 2**40)", "too much"),
+        ("[(desk / f'{n}.py').write_text('') for n in range(5001)]", "too much"),
+        ("(desk / 'experiment.py').unlink(); (desk / 'experiment.py').mkdir()", "experiment.py: was deleted"),
+    ],
+)
+def test_a_desk_that_cannot_be_taken_is_a_rejected_turn(vandal: Project, code: str, problem: str) -> None:
+    study = worked(vandal, code, "--max-fixes", "1")
+    assert study.turns[0].status == "rejected"
+    assert problem in study.turns[0].problems[0]
+    assert study.ending.status == "failed"
+
+
+def test_an_agent_that_uses_git_finds_no_repository(vandal: Project) -> None:
+    code = (
+        "import subprocess\n"
+        "for what in ('status', 'add -A', 'commit -qm mine', 'rev-parse --show-toplevel'):\n"
+        "    assert subprocess.run(['git', *what.split(' ', 1)], cwd=desk, capture_output=True).returncode, what\n"
+        + RAISE_SCALE
+    )
+    study = worked(vandal, code, "--max-runs", "1")
+    assert study.outcomes == [(1, 1, "ok")]
+    assert study.git("rev-parse", "s").strip() == study.history.commit
+
+
+def test_a_repository_that_a_link_on_the_desk_names_is_left_alone(vandal: Project, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "other")], check=True)
+    code = f"(desk / 'sub').mkdir(); (desk / 'link').symlink_to({str(tmp_path / 'other')!r})"
+    assert worked(vandal, code, "--max-fixes", "1").turns[0].status == "rejected"
+    assert (tmp_path / "other" / ".git" / "HEAD").is_file()
+
+
+def test_an_agent_that_fails_pauses_its_study(vandal: Project) -> None:
+    study = worked(vandal, "1 / 0", "--max-runs", "1")
+    assert study.ending.status == "paused"
+    assert study.ending.reason == "the agent vandal:Vandal failed: ZeroDivisionError: division by zero"
 
 
 def test_protected_files_are_read_only_on_the_desk_and_results_are_there_to_be_read(vandal: Project) -> None:
@@ -113,9 +170,7 @@ def test_protected_files_are_read_only_on_the_desk_and_results_are_there_to_be_r
         "import json\n"
         "assert not (desk / 'evaluate.py').stat().st_mode & 0o222\n"
         "assert (desk / 'experiment.py').stat().st_mode & 0o200\n"
-        "assert json.loads((desk / f'run_{turn - 1}/final_info.json').read_text())\n"
-        "text = (desk / 'experiment.py').read_text()\n"
-        "(desk / 'experiment.py').write_text(text.replace('SCALE = ', 'SCALE = 0.5 + '))"
+        "assert json.loads((desk / f'run_{turn - 1}/final_info.json').read_text())\n" + RAISE_SCALE
     )
     assert worked(vandal, code, "--max-runs", "2").outcomes == [(1, 1, "ok"), (2, 1, "ok")]
 
@@ -141,7 +196,7 @@ def test_every_turn_is_recorded_with_instruction_text_patch_and_usage(project: P
     assert "-SCALE = 1.0\n+SCALE = 2.0" in first.patch
     assert (second.patch, len(second.problems)) == ("", 1), "SCALE was no longer 1.0"
     assert (last.purpose, "notes.md" in last.patch) == ("finish", True)
-    assert [turn.usage["calls"] for turn in (first, second, last)] == [1, 1, 1]
+    assert [turn.usage.calls for turn in (first, second, last)] == [1, 1, 1]
 
 
 def test_recorded_turns_make_the_same_study_without_the_agent(project: Project) -> None:
@@ -165,10 +220,7 @@ def test_recorded_turns_make_the_same_study_without_the_agent(project: Project) 
 
 
 def test_a_study_of_any_agent_is_replayed_from_its_turns(vandal: Project) -> None:
-    code = (
-        "text = (desk / 'experiment.py').read_text()\n"
-        "(desk / 'experiment.py').write_text(text.replace('SCALE = ', 'SCALE = 0.5 + '))"
-    )
+    code = RAISE_SCALE
     study = worked(vandal, code, "--max-runs", "2")
     said = vandal.harness("replay", "s")
     assert said.code == 0, said.err
@@ -211,3 +263,46 @@ def test_settings_come_from_the_project_and_the_command_line_and_stay_with_the_s
     assert project.harness(*changed).code == 0
     assert project.study("t").history.begun.agent_settings == {"seed": 5}
     assert project.study("t").file("experiment.py") != project.study("s").file("experiment.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "said"),
+    [
+        ("[agent.tuner]\nsede = 1\n", "seed=3", "harness.toml: [agent.tuner] sede: unknown key"),
+        ("[agent.tuner]\nseed = 1\n", "sede=3", "--set sede: unknown key"),
+        ("[agent.gone]\nseed = 1\n", "seed=3", "harness.toml: [agent.gone]: no agent named 'gone'"),
+        ("", "seed=" + "[" * 5000, "--set seed"),
+        ("", "seed=1\nsede=2", "--set seed"),
+    ],
+)
+def test_a_wrong_setting_is_blamed_on_the_place_where_it_stands(
+    project: Project, text: str, change: str, said: str
+) -> None:
+    (project.root / "harness.toml").write_text(text)
+    refused = project.harness("run", "tiny", "--agent", "tuner", "--set", change)
+    assert refused.code == 2
+    assert said in refused.err
+
+
+def test_a_setting_that_a_journal_cannot_hold_is_refused(vandal: Project, tmp_path: Path) -> None:
+    secret = VANDAL.replace("code: str", "code: SecretStr").replace(
+        "from harness.agents", "from pydantic import SecretStr\n\nfrom harness.agents", 1
+    )
+    (tmp_path / "secretive.py").write_text(secret)
+    refused = vandal.harness("run", "tiny", "--idea", "Try it now", "--agent", "secretive:Vandal", "--set", "code=x")
+    assert (refused.code, "cannot keep as JSON" in refused.err) == (2, True)
+
+
+def test_a_file_of_turns_with_one_missing_is_refused(project: Project) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    lines = study.paths.turns.read_text().splitlines(keepends=True)
+    study.paths.turns.write_text("".join(lines[1:]))
+    refused = project.harness("run", "tiny", "--agent", "recorded", "--set", f"turns={study.paths.turns}")
+    assert (refused.code, "turn 1 is missing" in refused.err) == (2, True)
+
+
+def test_a_project_whose_path_has_a_colon_can_be_replayed(vandal: Project, tmp_path: Path) -> None:
+    moved = Project(tmp_path / "co:lon")
+    vandal.root.rename(moved.root)
+    assert worked(moved, RAISE_SCALE, "--max-runs", "1").outcomes == [(1, 1, "ok")]
+    assert "0 differences" in moved.harness("replay", "s").out

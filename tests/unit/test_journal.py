@@ -10,7 +10,7 @@ from harness.errors import JournalCorrupt
 from harness.planning.next_step import next_step
 from harness.planning.steps import Ask, Check, Confirm, DrawPlots, Measure, Record, Stop
 from harness.planning.strategies import Last
-from harness.state.events import EVENTS
+from harness.state.events import EVENTS, Recorded
 from harness.state.history import History
 from harness.state.journal import Journal, read
 from harness.state.verdicts import in_one_word, judge, screen
@@ -110,6 +110,17 @@ def test_a_journal_of_format_1_can_always_be_read_and_folded() -> None:
     assert isinstance(next_step(history, Template(TEMPLATE).manifest, Last()), Stop)
     assert history.spent_runs == 2
     assert history.calls == 6
+
+
+def test_what_an_edit_came_to_is_known_of_journals_that_do_not_say_it() -> None:
+    recorded = [event for event in read(OLD) if isinstance(event, Recorded)]
+    assert [(e.came_to, e.outcome) for e in recorded] == [
+        ("check", "lint"),
+        ("attempt", "crashed"),
+        ("attempt", "ok"),
+        ("attempt", "ok"),
+        ("notes", "notes"),
+    ]
 
 
 def test_a_journal_with_a_confirmation_leads_to_the_same_verdicts_and_its_end() -> None:

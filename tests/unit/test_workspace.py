@@ -351,11 +351,22 @@ def test_what_was_changed_behind_our_back_is_named(workspace: Workspace) -> None
 
 def test_the_lock_of_a_git_that_was_killed_does_not_stop_us(workspace: Workspace) -> None:
     tree = workspace.snapshot()
-    lock = Path(git(workspace, "rev-parse", "--path-format=absolute", "--git-path", "index.lock").strip())
-    lock.touch()
+    place = Path(git(workspace, "rev-parse", "--path-format=absolute", "--git-dir").strip())
+    locks = [place / name for name in ("index.lock", "index.results.lock", "index.desk.lock")]
+    for lock in locks:
+        lock.touch()
     workspace.unlock()
-    workspace.restore(tree)
-    assert not lock.exists()
+    workspace.restore(workspace.with_results(tree, ["run_0/final_info.json"]))
+    assert not any(lock.exists() for lock in locks)
+
+
+def test_a_repository_behind_a_link_is_never_touched(workspace: Workspace, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert process.run(["git", "init", "--quiet", str(other)]).code == 0
+    assert process.run(["git", "init", "--quiet", str(workspace.root / "nested")]).code == 0
+    (workspace.root / "link").symlink_to(other)
+    workspace.snapshot()
+    assert (other / ".git" / "HEAD").is_file()
 
 
 def test_runs_are_found_by_number_and_others_are_refused_with_the_known_ones(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness import agents
@@ -58,7 +58,9 @@ class Desk:
         desk = self.workspace.desk(self.paths.desk)
         desk.lay_out(before, self.workspace.template.protected)
         reply = agent.edit(Instruction(purpose, f"Do turn {len(history.turns) + 1}.", history), desk.root)
-        return reply, desk.snapshot()
+        taken = desk.take()
+        assert taken.problems == ()
+        return reply, taken.tree
 
 
 class AgentContract:
@@ -127,27 +129,19 @@ class AgentContract:
 
         assert trees(again=False) == trees(again=True)
 
-    def test_what_was_on_the_desk_before_a_turn_that_was_cut_short_does_not_matter(
-        self, desk: Desk, story: Callable[[], Any]
-    ) -> None:
-        before = desk.workspace.snapshot()
-        _, first = desk.turn(desk.agent(), story().history, before)
-        (desk.paths.desk / "experiment.py").write_text("half of an edi")
-        (desk.paths.desk / "left.py").write_text("")
-        assert desk.turn(desk.agent(), story().history, before)[1] == first
-
     def test_what_it_used_is_reported(self, desk: Desk, story: Callable[[], Any]) -> None:
         reply, _ = desk.turn(desk.agent(), story().history, desk.workspace.snapshot())
-        assert len(desk.calls) == self.REPORTS_CALLS
-        assert sum(call.usage.calls for call in desk.calls) + reply.usage.calls == agents.find(self.NAME).uses_model
+        assert bool(desk.calls) == self.REPORTS_CALLS
+        assert sum(call.usage.calls for call in desk.calls) + reply.usage.calls >= agents.find(self.NAME).uses_model
 
     def test_it_can_be_closed_at_any_time_and_leaves_no_process(self, desk: Desk, story: Callable[[], Any]) -> None:
         desk.agent().close()
+        before = {p.pid for p in psutil.Process().children()}
         agent = desk.agent()
         desk.turn(agent, story().history, desk.workspace.snapshot())
         agent.close()
         agent.close()
-        assert multiprocessing.active_children() == []
+        assert [p for p in psutil.Process().children() if p.pid not in before] == []
 
 
 def settings(name: str, **values: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from harness.agents import Request, turns
 from harness.agents.turns import RecordedTurn
+from harness.records import Usage
 from harness.workspace import Workspace
 
 from .contract import AgentContract, request
@@ -56,13 +57,14 @@ class TestRecorded(AgentContract):
     def request_of(self, tmp_path: Path, workspace: Workspace) -> Request:
         file, before = tmp_path / "turns.jsonl", workspace.snapshot()
         tree = before
-        for number, (path, old, new) in enumerate(EDITS):
+        for number, (path, old, new) in enumerate(EDITS, 1):
             target = workspace.root / path
             target.write_text(target.read_text().replace(old, new))
             after = workspace.snapshot()
+            patch, _ = turns.as_text(workspace.exact_patch(tree, after))
             purpose = "finish" if path == "notes.md" else "next"
-            turn = RecordedTurn("tuner", purpose, "Do it.", "I change it.", workspace.exact_patch(tree, after))
-            turns.keep(file, turn, number)
+            turn = {"turn": number, "agent": "aider", "how_to_edit": "", "purpose": purpose, "instruction": "Do it."}
+            turns.keep(file, RecordedTurn(**turn, text="I change it.", patch=patch, usage=Usage(calls=1)))
             tree = after
         workspace.restore(before)
         return request("recorded", workspace.template, turns=file)
