@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from harness.template.folder import Template
 
 
+SEEDS = {
+    "varies": "other seeds give other values",
+    "deterministic": "no seed changes anything, so runs are compared exactly",
+    "fixed": "the script ignores HARNESS_SEEDS, so no run can be confirmed",
+    "unknown": "not known whether seeds change anything; --refresh finds out",
+}
+IGNORES_SEEDS = (
+    "{name} ignores HARNESS_SEEDS: other seeds gave exactly the same values. Make the script run the seeds in the "
+    "environment variable HARNESS_SEEDS (docs/templates.md), or keep these values as one fixed set with "
+    "--accept-fixed-seeds; no run can then be confirmed"
+)
+
+
 @app.command()
 def baseline(
     templates: TemplateNames = None,
@@ -26,6 +39,13 @@ def baseline(
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Re-run it and compare with known values; store nothing.")
+    ] = False,
+    accept_fixed_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--accept-fixed-seeds",
+            help="Store the baseline of a script that has seeds of its own. No run of it can then be confirmed.",
+        ),
     ] = False,
     executor: ExecutorName = "local",
     as_json: Json = False,
@@ -48,7 +68,7 @@ def baseline(
         return
     for template in chosen:
         if refresh or not (check or path(here.baselines, template).exists()):
-            _store(here, template, executor, sys.stderr if as_json else sys.stdout)
+            _store(here, template, executor, accept_fixed_seeds, sys.stderr if as_json else sys.stdout)
     _check(here, chosen, as_json)
 
 
@@ -62,16 +82,19 @@ def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
         print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
         return
     for name, found in stored.items():
-        print(f"{name}: up to date, measured on {found.machine} in {found.seconds:.1f} s")
+        print(f"{name}: up to date, measured on {found.machine} in {found.seconds:.1f} s; {SEEDS[found.seeding]}")
         for row in rows(found.scores):
             print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
-def _store(here: ProjectPaths, chosen: Template, executor: str, out: TextIO) -> None:
+def _store(here: ProjectPaths, chosen: Template, executor: str, accept_fixed_seeds: bool, out: TextIO) -> None:
     from harness.cli.progress import bench
+    from harness.errors import TemplateError
     from harness.template import baseline as baselines
 
-    with bench(here, executor) as place, place.run(chosen) as finished:
+    with bench(here, executor) as place, place.run(chosen, seeding=None) as finished:
+        if finished.seeding == "fixed" and not accept_fixed_seeds:
+            raise TemplateError(IGNORES_SEEDS.format(name=chosen.name))
         left_out = finished.save(here.baselines)
     launched, claims = finished.launched, finished.claims
     note = f"; too large to keep: {', '.join(left_out)}" if left_out else ""

@@ -72,8 +72,13 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
     if tried:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
         print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
+    print_warnings(comparison.repeated(history), "bold red")
     print_warnings(comparison.elsewhere(history), "yellow")
-    if any(run.promising and not run.confirmed for run in history.measured):
+    if history.begun.seeding == "fixed":
+        print_line(
+            ("the template ignores HARNESS_SEEDS, so there are no fresh seeds and no run can be confirmed", "yellow")
+        )
+    elif any(run.promising and not run.confirmed for run in history.measured):
         print_line((f"Confirm a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
     _print_control(paths, history)
     lab = paths.root.parent / "lab.git"
@@ -188,13 +193,14 @@ def _study_json(paths: StudyPaths, history: History) -> dict[str, Any]:
 def _run_json(history: History, run: Run) -> dict[str, Any]:
     from harness.state.verdicts import disagreements, judge
 
-    measured = run.measured
+    measured, recorded = run.measured, run.recorded
     return {
         "run": run.number,
         "outcome": run.outcome,
         "attempts": len(run.attempts),
         "replicate_of": run.replicate_of,
-        "commit": run.recorded.commit if run.recorded else None,
+        "commit": recorded.commit if recorded else None,
+        "repeats_other_seeds": bool(recorded and recorded.repeats) or bool(run.confirmed and run.confirmed.repeats),
         "verdicts": {
             dataset: {"verdict": word, "p_corrected": p}
             for dataset, (word, p) in judge(history).get(run.number, {}).items()

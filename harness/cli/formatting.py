@@ -16,6 +16,8 @@ VERDICT_STYLES = {
     "not confirmed": "yellow",
     "worse": "bold red",
     "inconclusive": "yellow",
+    "cannot be confirmed": "yellow",
+    "cannot tell": "yellow",
 }
 
 

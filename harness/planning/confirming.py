@@ -18,7 +18,8 @@ def next_confirmation(history: History, manifest: Manifest) -> Confirm | None:
     """The confirmation to start now, if any: of the best promising run that is not confirmed yet."""
     left = history.begun.budget.confirm - history.confirmations_asked
     candidate = history.candidate
-    if left <= 0 or manifest.run.confirm_seeds <= 0 or candidate is None:
+    never = manifest.run.confirm_seeds <= 0 or history.begun.seeding == "fixed"
+    if left <= 0 or never or candidate is None:
         return None
     return Confirm(candidate.number, fresh_seeds(history, manifest))
 
@@ -46,6 +47,8 @@ def choose(history: History, run: int | None, under_way: bool) -> int:
         return pending.run
     if under_way:
         raise UserError("the study was stopped in the middle of a run; finish it first with `harness resume`")
+    if history.begun.seeding == "fixed":
+        raise UserError("the template ignores HARNESS_SEEDS, so there are no fresh seeds that could confirm a run")
     if run is None:
         if best is None:
             raise UserError("there is no promising run that is not confirmed yet; name a run to confirm it anyway")

@@ -87,6 +87,18 @@ def disagreements(history: History) -> list[str]:
     ]
 
 
+def repeated(history: History) -> list[str]:
+    """One line for each run whose values on fresh seeds were no new samples."""
+    why = "exactly those of other seeds again, so HARNESS_SEEDS has no effect on this code"
+    found = []
+    for run in history.measured:
+        if run.recorded and run.recorded.repeats:
+            found.append(f"run {run.number}: the values are {why}; they are not pooled")
+        if run.confirmed and run.confirmed.repeats:
+            found.append(f"run {run.number} on fresh seeds: the values are {why} and nothing is confirmed")
+    return found
+
+
 def elsewhere(history: History) -> list[str]:
     """What was measured on a different kind of machine than the baseline, one line per kind."""
     home, kinds = history.begun.baseline_machine, history.elsewhere()

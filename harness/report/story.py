@@ -152,7 +152,8 @@ def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: H
     others = Counter(words[c.dataset] for c in primary if c not in shown)
     parts += [f"{count} dataset{'s' if count > 1 else ''} {word}" for word, count in others.items()]
     verdict = verdicts.in_one_word(history)[run]
-    return StoryLine(event.at, f"  {what}: {'; '.join(parts)}", "verdict", verdict)
+    why = " (the values are exactly those of other seeds again: HARNESS_SEEDS has no effect)" if event.repeats else ""
+    return StoryLine(event.at, f"  {what}: {'; '.join(parts)}{why}", "verdict", verdict)
 
 
 def _span(seeds: tuple[int, ...]) -> str:

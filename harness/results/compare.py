@@ -27,6 +27,7 @@ Verdict = Literal[
     "inconclusive",
     "unchanged",
     "cannot tell",
+    "cannot be confirmed",
     "replicate",
 ]
 
@@ -172,9 +173,23 @@ def screening(comparison: Comparison, adjusted_p: float | None) -> Verdict:
     return "promising, unconfirmed" if word == "better" or looks_better(comparison) else word
 
 
+def unconfirmable(comparison: Comparison, adjusted_p: float | None) -> Verdict:
+    """The same for a template with seeds of its own: there are no fresh seeds that could confirm a run."""
+    word = screening(comparison, adjusted_p)
+    return "cannot be confirmed" if word == "promising, unconfirmed" else word
+
+
+def without_verdict(comparison: Comparison, why: str) -> Comparison:
+    """A comparison that tells nothing, and why."""
+    return comparison.model_copy(
+        update={"low": None, "high": None, "p": None, "detectable": None, "note": f"cannot tell: {why}"}
+    )
+
+
 def confirmation(comparison: Comparison, adjusted_p: float | None) -> Verdict:
     """The verdict on a promising run after its fresh seeds, given the p value corrected over all confirmations."""
-    return "better" if verdict(comparison, adjusted_p) == "better" else "not confirmed"
+    word = verdict(comparison, adjusted_p)
+    return word if word in ("better", "cannot tell") else "not confirmed"
 
 
 def looks_better(comparison: Comparison) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from harness.records import Budget, Comparison, Finding, Idea, Machine, Outcome, Purpose, Record, Scores, Usage
+from harness.results.seeds import Seeding
 
 TurnStatus = Literal["edited", "nothing", "rejected", "done", "replicate"]
 CameTo = Literal["attempt", "check", "budget", "notes"]
@@ -66,6 +67,8 @@ class StudyStarted(Event):
         Machine | None, BeforeValidator(lambda value: None if isinstance(value, str) else value)
     ]
     """Where the baseline was measured; None in old journals."""
+    seeding: Seeding = "unknown"
+    """What other seeds than the template's change in its results."""
     sandbox: str
     """Name of the sandbox of the machine that the study began on, or "none"."""
 
@@ -170,6 +173,8 @@ class ConfirmationEnded(Launched):
     run: int
     """0 is the baseline, which runs first if it has fewer seeds of its own than the fresh ones."""
     seeds: tuple[int, ...]
+    repeats: bool = False
+    """The values are those of other seeds again, so these seeds confirm nothing."""
     comparisons: tuple[Comparison, ...] = ()
     """The fresh values compared with all values of the baseline."""
     commit: str
@@ -189,6 +194,8 @@ class Recorded(Event):
     run: int | None = None
     attempt: int | None = None
     comparisons: tuple[Comparison, ...] = ()
+    repeats: bool = False
+    """For a replicate: its values are those of other seeds again, so they are no new samples."""
     pooled: tuple[Comparison, ...] = ()
     """For a replicate: the comparisons with all values of this code together."""
     abandoned: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from harness.records import Comparison
 from harness.results import final_info
-from harness.results.compare import Verdict, confirmation, holm, screening
+from harness.results.compare import Verdict, confirmation, holm, screening, unconfirmable
 from harness.state.history import History
 from harness.state.run import Run
 
@@ -29,7 +29,7 @@ def judge(history: History) -> Verdicts:
 def screen(history: History) -> Verdicts:
     """Verdicts on the study's own seeds; p values are corrected over all its runs and datasets."""
     tried = [(run, c) for run in history.measured if run.replicate_of is None for c in run.primary]
-    found = _apply_rule(tried, screening)
+    found = _apply_rule(tried, unconfirmable if history.begun.seeding == "fixed" else screening)
     for run in history.measured:
         if run.replicate_of is not None:
             found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}

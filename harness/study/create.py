@@ -88,6 +88,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, spec: StudySpec, origin: Orig
         baseline=spec.baseline.scores,
         baseline_reported=spec.baseline.reported,
         baseline_machine=spec.baseline.machine,
+        seeding=spec.baseline.seeding,
         sandbox=sandbox.name(),
     )
     with Journal(paths.journal) as journal:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.records import Comparison, Machine, MetricSpec, Scores
-from harness.results.compare import against_baseline, pooled
+from harness.results.compare import against_baseline, pooled, without_verdict
+from harness.results.seeds import repeats
 from harness.state.events import AttemptEnded
 from harness.state.history import History
 
 Metrics = Mapping[str, MetricSpec]
+REPEATED = "the values repeat those of other seeds"
 
 
 def compare_attempt(ended: AttemptEnded, history: History, metrics: Metrics) -> tuple[Comparison, ...]:
@@ -17,27 +19,46 @@ def compare_attempt(ended: AttemptEnded, history: History, metrics: Metrics) -> 
     return _compare(ended.scores, history.begun.baseline, [ended.machine], history, metrics)
 
 
+def repeats_earlier_seeds(ended: AttemptEnded, history: History, metrics: Metrics) -> bool:
+    """For a replicate: whether its values are those of other seeds again. False for other runs."""
+    earlier = [launch.scores for launch in _launches_of_its_code(ended.run, history)]
+    return bool(earlier) and repeats(ended.scores, earlier, history.begun.baseline, metrics)
+
+
 def compare_pooled(ended: AttemptEnded, history: History, metrics: Metrics) -> tuple[Comparison, ...]:
     """For a replicate: all values of its code against the baseline. Nothing for other runs."""
-    if history.runs[ended.run].replicate_of is None:
-        return ()
-    original, scores, machines = history.original(ended.run), ended.scores, [ended.machine]
-    for run in history.measured:
-        if run.measured and history.original(run.number) == original:
-            scores = pooled(run.measured.scores, scores)
-            machines.append(run.measured.machine)
-    return _compare(scores, history.begun.baseline, machines, history, metrics)
+    scores, machines = ended.scores, [ended.machine]
+    for launch in _launches_of_its_code(ended.run, history):
+        scores = pooled(launch.scores, scores)
+        machines.append(launch.machine)
+    return _compare(scores, history.begun.baseline, machines, history, metrics) if len(machines) > 1 else ()
 
 
-def compare_on_fresh_seeds(
-    scores: Scores, machine: Machine | None, history: History, metrics: Metrics
-) -> tuple[Comparison, ...]:
-    """What a run gave on fresh seeds against all of the baseline's values, those on fresh seeds included."""
+def _launches_of_its_code(run: int, history: History) -> list[AttemptEnded]:
+    """The launches that gave results for the code that a replicate repeats, apart from those that repeat others."""
+    if history.runs[run].replicate_of is None:
+        return []
+    same = [r for r in history.measured if history.original(r.number) == history.original(run)]
+    return [r.measured for r in same if r.measured and not (r.recorded and r.recorded.repeats)]
+
+
+def judge_on_fresh_seeds(
+    run: int, scores: Scores, machine: Machine | None, history: History, metrics: Metrics
+) -> tuple[bool, tuple[Comparison, ...]]:
+    """What a run gave on fresh seeds against all of the baseline's values, those on fresh seeds included.
+
+    Returns:
+        Whether the run or the baseline repeats its values of other seeds, and the comparisons, which then tell nothing.
+    """
     baseline, machines, again = history.begun.baseline, [machine], history.baseline_on_fresh_seeds
+    screened = history.runs[run].measured
+    repeated = screened is not None and repeats(scores, [screened.scores], baseline, metrics)
     if again is not None and again.outcome == "ok":
+        repeated = repeated or repeats(again.scores, [baseline], baseline, metrics)
         baseline = pooled(baseline, again.scores)
         machines.append(again.machine)
-    return _compare(scores, baseline, machines, history, metrics, tried=history.confirmations_asked)
+    found = _compare(scores, baseline, machines, history, metrics, tried=history.confirmations_asked)
+    return repeated, tuple(without_verdict(c, REPEATED) for c in found) if repeated else found
 
 
 def _compare(

@@ -44,7 +44,7 @@ from harness.state.events import (
     TurnStatus,
 )
 from harness.study.commits import message
-from harness.study.judging import compare_attempt, compare_pooled
+from harness.study.judging import compare_attempt, compare_pooled, repeats_earlier_seeds
 from harness.study.measure import give_up_confirmation, measure
 from harness.study.study import Study
 from harness.text import LINE, first_sentence
@@ -231,7 +231,8 @@ def _judge(study: Study, recorded: Recorded, ended: AttemptEnded) -> Recorded:
     more: dict[str, object] = {"run": ended.run, "attempt": ended.attempt}
     if ended.outcome == "ok":
         more["comparisons"] = compare_attempt(ended, history, metrics)
-        more["pooled"] = compare_pooled(ended, history, metrics)
+        more["repeats"] = repeats_earlier_seeds(ended, history, metrics)
+        more["pooled"] = () if more["repeats"] else compare_pooled(ended, history, metrics)
     else:
         more["abandoned"] = ended.attempt >= history.begun.budget.attempts
         out_dir, kept = study.paths.run(ended.run), study.paths.failed_output(ended.run, ended.attempt)

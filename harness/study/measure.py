@@ -16,7 +16,7 @@ from harness.planning.steps import Attempt, Confirmation, Measure
 from harness.records import Outcome
 from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded
 from harness.study.commits import confirmation_message
-from harness.study.judging import compare_on_fresh_seeds
+from harness.study.judging import judge_on_fresh_seeds
 from harness.study.study import Study
 
 
@@ -72,8 +72,9 @@ def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmat
     ended = ConfirmationEnded(run=run, seeds=step.seeds, **place, **_fields(result))
     if run and result.outcome == "ok":
         metrics = study.template.manifest.metrics
-        comparisons = compare_on_fresh_seeds(result.scores, result.machine, history, metrics)
-        ended = _commit(study, ended.model_copy(update={"comparisons": comparisons}), out_dir)
+        repeated, comparisons = judge_on_fresh_seeds(run, result.scores, result.machine, history, metrics)
+        judged = {"repeats": repeated, "comparisons": comparisons}
+        ended = _commit(study, ended.model_copy(update=judged), out_dir)
     study.happened(ended)
     study.workspace.restore(history.tree)
 

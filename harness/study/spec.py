@@ -79,5 +79,6 @@ def _baseline_of(begun: StudyStarted, pinned: Template) -> Baseline:
         reported=begun.baseline_reported,
         seconds=0.0,
         machine=begun.baseline_machine,
+        seeding=begun.seeding,
         made_at=begun.at,
     )

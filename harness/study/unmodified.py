@@ -16,12 +16,17 @@ from harness.execution.executors import Executor
 from harness.execution.launcher import Launcher, LaunchResult, Tick
 from harness.paths import ProjectPaths
 from harness.records import Claim, Machine
+from harness.results.seeds import Seeding, seeding
 from harness.template import baseline as baselines
 from harness.template.baseline import Baseline
 from harness.template.folder import Template
 
 WAIT = 0.5
 """Seconds between two looks at whether another process is done with measuring the same baseline."""
+
+
+PROBE = 1000
+"""How far from a template's own seeds the other seeds are that are tried."""
 
 
 class Unsuccessful(TemplateError):
@@ -40,21 +45,25 @@ class Finished:
     """The copy that ran: the project's may have been edited meanwhile."""
     launched: LaunchResult
     out_dir: Path
+    seeding: Seeding = "unknown"
+    """What other seeds change in its results, if that was tried."""
     claims: tuple[Claim, ...] = ()
     """What known.py knows of a correct build, and what this run shows."""
 
     def save(self, folder: Path) -> list[str]:
         """Store it as the template's baseline; gives the names of files that are too large to be kept."""
         launched = self.launched
-        return baselines.save(
-            folder,
-            self.template,
-            self.out_dir,
+        found = Baseline(
+            template=self.template.name,
+            fingerprint=baselines.fingerprint(self.template),
             scores=launched.scores,
             reported=launched.reported,
-            seconds=launched.seconds,
+            seconds=round(launched.seconds, 3),
             machine=launched.machine,
+            made_at=round(time.time()),
+            seeding=self.seeding,
         )
+        return baselines.save(folder, found, self.out_dir)
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,11 @@ class Bench:
             return _successful(launcher.smoke(code, scratch / "job", scratch / "job" / "out", self.tick), template)
 
     @contextmanager
-    def run(self, template: Template) -> Iterator[Finished]:
+    def run(self, template: Template, seeding: Seeding | None = "unknown") -> Iterator[Finished]:
         """The whole run, on the template's seeds; its files are there for as long as the context lasts.
+
+        Args:
+            seeding: what other seeds change in the results; None to find out, with a second run on other seeds.
 
         Raises:
             Unsuccessful: it gave no metrics.
@@ -88,7 +100,18 @@ class Bench:
             out_dir = scratch / "job" / "out"
             launched = _successful(launcher.run(code, scratch / "job", out_dir, self.tick), template)
             claims = launcher.known(out_dir, scratch / "known", self.tick)
-            yield Finished(Template(launcher.pinned), launched, out_dir, claims)
+            if seeding is None:
+                seeding = self._probe(launcher, code, scratch / "probe", launched)
+            yield Finished(Template(launcher.pinned), launched, out_dir, seeding, claims)
+
+    def _probe(self, launcher: Launcher, code: Path, folder: Path, launched: LaunchResult) -> Seeding:
+        """Run the template on other seeds, as many as its own, and see what that changes."""
+        template = launcher.template
+        first = max(template.manifest.run.seeds) + PROBE
+        others = tuple(range(first, first + len(template.manifest.run.seeds)))
+        self.say(f"trying other seeds ({others[0]}–{others[-1]}), to see whether they change the results")
+        probed = _successful(launcher.run(code, folder, folder / "out", self.tick, others), template)
+        return seeding(launched.scores, probed.scores, template.manifest.metrics)
 
     def baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
         """The baseline for runs on this machine, and the folder of its run. Equal code gives equal values.
@@ -129,7 +152,7 @@ class Bench:
         return Launcher(template, self.executor, Path(), "", self._environment(template)).machine
 
     def _measured(self, template: Template, stored: Baseline, kept: Path) -> Baseline:
-        with self.run(template) as finished:
+        with self.run(template, stored.seeding) as finished:
             finished.save(kept)
             primary = template.manifest.primary
             claims = (*finished.claims, *baselines.agreement(stored, finished.launched.scores, primary))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-import time
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,9 +13,11 @@ from harness.errors import BaselineError
 from harness.files import digest_of_file, write_json
 from harness.records import Claim, Machine, Record, Scores, one_line
 from harness.results import final_info
+from harness.results.seeds import Seeding
 from harness.template.folder import Template
 from harness.template.manifest import executed
 
+FILE = "baseline.json"
 LARGEST_FILE = 2 * 2**20
 """Maximum bytes of a file to keep from the baseline's run: baselines are in git and are copied into every study."""
 
@@ -47,6 +48,8 @@ class Baseline(Record):
     machine: Machine | None
     """Where it was measured; None for the baseline of an old study that did not record it."""
     made_at: float
+    seeding: Seeding = "unknown"
+    """What other seeds than the template's change in its results."""
 
 
 def fingerprint(template: Template) -> Fingerprint:
@@ -61,7 +64,7 @@ def folder(baselines: Path, template: Template) -> Path:
 
 
 def path(baselines: Path, template: Template) -> Path:
-    return folder(baselines, template) / "baseline.json"
+    return folder(baselines, template) / FILE
 
 
 def load(baselines: Path, template: Template) -> Baseline:
@@ -107,33 +110,13 @@ def _why_stale(stored: Fingerprint, now: Fingerprint) -> str | None:
     return None
 
 
-def save(
-    baselines: Path,
-    template: Template,
-    out_dir: Path,
-    *,
-    scores: Scores,
-    reported: Scores,
-    seconds: float,
-    machine: Machine | None,
-) -> list[str]:
-    """Store a finished run of the unmodified template as its baseline, including its output files.
-
-    `template` is the copy that ran: the project's template may have been edited in the meantime.
+def save(baselines: Path, baseline: Baseline, out_dir: Path) -> list[str]:
+    """Store a baseline, including the files in `out_dir` that its run saved.
 
     Returns:
         Names of files that are too large to keep.
     """
-    baseline = Baseline(
-        template=template.name,
-        fingerprint=fingerprint(template),
-        scores=scores,
-        reported=reported,
-        seconds=round(seconds, 3),
-        machine=machine,
-        made_at=round(time.time()),
-    )
-    target = folder(baselines, template)
+    target = baselines / baseline.template
     large: list[str] = []
 
     def too_large(within: str, names: list[str]) -> list[str]:
@@ -141,13 +124,13 @@ def save(
         large.extend(str(Path(within, name).relative_to(out_dir)) for name in found)
         return found
 
-    path(baselines, template).unlink(missing_ok=True)  # so that a half-written baseline does not count
+    (target / FILE).unlink(missing_ok=True)  # so that a half-written baseline does not count
     fresh = target / ".run_0"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(out_dir, fresh, ignore=too_large)
     shutil.rmtree(target / "run_0", ignore_errors=True)
     fresh.rename(target / "run_0")
-    write_json(path(baselines, template), baseline.model_dump(mode="json"))
+    write_json(target / FILE, baseline.model_dump(mode="json"))
     return large
 
 
