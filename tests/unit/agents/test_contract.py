@@ -9,6 +9,7 @@ import pytest
 
 from harness.agents import Request, turns
 from harness.agents.turns import RecordedTurn
+from harness.records import Purpose
 from harness.workspace import Workspace
 
 from .contract import AgentContract, request
@@ -60,7 +61,7 @@ class TestRecorded(AgentContract):
             target = workspace.root / path
             target.write_text(target.read_text().replace(old, new))
             after = workspace.snapshot()
-            purpose = "finish" if path == "notes.md" else "next"
+            purpose: Purpose = "finish" if path == "notes.md" else "next"
             turn = RecordedTurn("tuner", purpose, "Do it.", "I change it.", workspace.exact_patch(tree, after))
             turns.keep(file, turn, number)
             tree = after
