@@ -35,7 +35,8 @@ test: .venv/installed lint
 
 # What to run while working: everything but whole studies and the science.
 quick: .venv/installed lint
-	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/test_layers.py tests/test_project.py
+	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/templates/test_types.py \
+		tests/test_layers.py tests/test_project.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -300,7 +300,7 @@ def has_happened(study: Study, kind: type[AnyEvent], times: int = 1) -> Callable
 
 def alive(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

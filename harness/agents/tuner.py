@@ -7,7 +7,7 @@ suggestions, and a resumed study goes on as if it had never stopped.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +151,7 @@ def _distributions(space: Mapping[str, Dimension]) -> dict[str, Any]:
     return made
 
 
-def constants(source: str, names: Mapping[str, Dimension]) -> dict[str, Any]:
+def constants(source: str, names: Iterable[str]) -> dict[str, Any]:
     """Values of the named module-level constants.
 
     Raises:
@@ -175,7 +175,7 @@ def with_constants(source: str, values: Mapping[str, Any]) -> str:
     return raw.decode()
 
 
-def _value_nodes(source: str, names: Mapping[str, Any]) -> dict[str, ast.expr]:
+def _value_nodes(source: str, names: Iterable[str]) -> dict[str, ast.expr]:
     found: dict[str, list[ast.expr]] = {name: [] for name in names}
     for statement in ast.parse(source).body:
         match statement:

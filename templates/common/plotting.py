@@ -5,7 +5,7 @@ It draws only. No experiment may import it: its content counts neither for a bas
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -72,11 +72,14 @@ def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
     ax.tick_params(labelsize=13)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], ncols: int = 4, side: str = "lower") -> None:
+def legend(
+    figure: Figure, handles: Sequence[Artist], ncols: int = 4, side: Literal["lower", "upper"] = "lower"
+) -> None:
     """A legend below the axes of a figure with constrained layout, or above them ("upper"), in columns that fit."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     fitting = max(1, int(72 * figure.get_figwidth() / (8 * longest + 50)))  # points; a letter has about 8
-    figure.legend(handles=handles, loc=f"outside {side} center", ncols=min(ncols, fitting), fontsize=14, frameon=False)
+    place = "outside upper center" if side == "upper" else "outside lower center"
+    figure.legend(handles=handles, loc=place, ncols=min(ncols, fitting), fontsize=14, frameon=False)
 
 
 def run_lines(labels: Sequence[str]) -> list[Line2D]:

@@ -12,6 +12,7 @@ Run it in the folder that holds run_0, run_1, ... It writes
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -110,7 +111,7 @@ def plot_front(runs: list[Run], out_dir: Path) -> None:
                 continue  # whose L0 is another
             l0, fvu = np.array(scores["l0"]), np.maximum(scores["fvu"], SMALLEST_FVU)
             means.append((l0.mean(), fvu.mean()))
-            style = {"color": colour(variants.index(variant)), "marker": marker}
+            style: dict[str, Any] = {"color": colour(variants.index(variant)), "marker": marker}
             ax.scatter(l0, fvu, s=35, alpha=0.35, linewidths=0, **style)
             label = None if variant in named else variant
             named.add(variant)
@@ -118,7 +119,7 @@ def plot_front(runs: list[Run], out_dir: Path) -> None:
         if not means:
             continue
         front = np.array(sorted(np.array(means)[pareto_front(torch.tensor(means)).numpy()].tolist()))
-        line = {
+        line: dict[str, Any] = {
             "linestyle": ("-", "--", ":", "-.")[r % 4],
             "marker": marker,
             "markersize": 9,

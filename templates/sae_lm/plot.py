@@ -151,7 +151,7 @@ def plot_top_tokens(run: Run, path: Path, dataset: str) -> None:
         ax.text(0.09, row + 0.4, f"{latent['density']:.2%}", fontsize=13, va="center")
         for line, context in enumerate(latent["contexts"][:3]):
             before, token = visible(context["before"])[-BEFORE:].rjust(BEFORE), token_of(context)
-            font = {"fontsize": 12, "va": "center", "family": "DejaVu Sans Mono", "parse_math": False}
+            font: dict[str, Any] = {"fontsize": 12, "va": "center", "family": "DejaVu Sans Mono", "parse_math": False}
             y = row + 0.14 + 0.27 * line
             ax.text(0.2, y, before + " " * len(token) + visible(context["after"]), **font)
             ax.text(0.2, y, " " * BEFORE + token, weight="bold", color=colour(5), **font)

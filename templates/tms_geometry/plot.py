@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
+from mpl_toolkits.mplot3d.axis3d import Axis
 from plotly.subplots import make_subplots
 
 from artifacts import Array, scores_of
@@ -115,6 +116,7 @@ def finish_3d(ax: Axes3D, title: str, limit: float, view: tuple[float, float]) -
     """A cube about the origin, seen from the same side in every panel of a run."""
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), zlim=(-limit, limit))
     for name, axis in zip("123", (ax.xaxis, ax.yaxis, ax.zaxis), strict=True):
+        assert isinstance(axis, Axis)  # matplotlib's stubs take it for an axis of a flat plot
         axis.set_rotate_label(False)
         axis.labelpad = 8
         axis.set_label_text(f"$h_{name}$", fontsize=18, rotation=0)

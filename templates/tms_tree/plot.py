@@ -88,16 +88,17 @@ def panels(runs: list[Run], panel: Callable[[Axes, Run, str], None], title: str,
 
 def plot_heatmap(runs: list[Run], out_dir: Path) -> None:
     """Colour and figure are the loss of the best instance."""
-    norm = LogNorm(1e-6, 1e-1)
+    lowest, highest = 1e-6, 1e-1
+    norm = LogNorm(lowest, highest)
     colours = plt.get_cmap("cividis")
 
     def panel(ax: Axes, run: Run, law: str) -> None:
         for cell in run.tables[law]["cells"]:
             loss = cell["loss"]["min"]
             place = (cell["n_hidden"] - 0.5, cell["depth"] - 0.5)
-            shade = colours(norm(np.clip(loss, norm.vmin, norm.vmax)))
+            shade = colours(norm(np.clip(loss, lowest, highest)))
             ax.add_patch(plt.Rectangle(place, 1, 1, facecolor=shade, edgecolor="white", linewidth=1.5))
-            ink = "black" if norm(max(loss, norm.vmin)) > 0.55 else "white"
+            ink = "black" if norm(max(loss, lowest)) > 0.55 else "white"
             text = "solved" if loss < SOLVED else f"{loss:.0e}".replace("e-0", "e-")
             ax.text(cell["n_hidden"], cell["depth"], text, ha="center", va="center", fontsize=9.5, color=ink)
         ax.set(xlim=(1.5, 10.5), ylim=(6.5, 0.5), xticks=N_HIDDEN, yticks=range(1, 7))
@@ -117,7 +118,7 @@ def plot_lines(runs: list[Run], out_dir: Path) -> None:
         for depth in DEPTHS[law]:
             cells = run.cells(law, depth)
             loss = drawn([cell["loss"]["min"] for cell in cells])
-            style = {"color": colour(depth - 1), "marker": MARKERS[depth - 1]}
+            style: dict[str, Any] = {"color": colour(depth - 1), "marker": MARKERS[depth - 1]}
             ax.plot([cell["n_hidden"] for cell in cells], loss, linewidth=2, markersize=7, **style)
         ax.axhline(SOLVED, color="black", linestyle=":")
         ax.set_yscale("log")

@@ -220,6 +220,6 @@ def test_every_command_is_in_the_table_with_the_module_that_registers_it() -> No
     for module in cli.COMMANDS:
         import_module(f"harness.cli.{module}")
     registered = [(c.name or c.callback.__name__, c.callback.__module__) for c in app.registered_commands if c.callback]
-    registered += [(group.name, "harness.cli.template") for group in app.registered_groups]
+    registered += [(group.name or "", "harness.cli.template") for group in app.registered_groups]
     table = [(name, f"harness.cli.{module}") for module, names in cli.COMMANDS.items() for name in names]
     assert sorted(registered) == sorted(table)

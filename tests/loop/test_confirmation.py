@@ -124,8 +124,8 @@ def test_a_study_that_was_paused_still_gets_its_control_when_it_is_resumed(proje
 
 
 def test_the_ledger_adds_up(project: Project) -> None:
-    replies = [(scale(2.0), {"calls": 1, "tokens_in": 100, "tokens_out": 20, "dollars": 0.25}), notes()]
-    project.run(replies, "--max-runs", "1")
+    used = {"calls": 1, "tokens_in": 100, "tokens_out": 20, "dollars": 0.25}
+    project.run([(scale(2.0), used), notes()], "--max-runs", "1")
     project.run([scale(2.5), notes()], "--max-runs", "1", name="t")
     *rows, total = json.loads(project.harness("status", "--cost", "--json").out)
 

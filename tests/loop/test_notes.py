@@ -25,7 +25,9 @@ def test_a_claim_that_no_result_supports_is_listed_with_its_line(project: Projec
 def test_a_claim_that_the_results_support_is_not(project: Project) -> None:
     first = project.run([scale(2.0), notes("nothing")], "--max-runs", "1", name="first")
     [seen] = [c for c in first.history.runs[1].comparisons if c.primary]
-    fresh = first.history.runs[1].confirmed.comparisons[0]
+    confirmed = first.history.runs[1].confirmed
+    assert confirmed is not None
+    fresh = confirmed.comparisons[0]
     text = (
         f"Run 1 improved the loss from {seen.baseline_mean:.4g} to {seen.mean:.3f} (p = {seen.p:.2g}),\n"
         f"and to {fresh.mean:.3f} on fresh seeds."

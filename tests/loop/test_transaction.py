@@ -12,7 +12,7 @@ def assert_rolled_back(study: Study, told: str, in_turn: int = 1) -> None:
     """The turn left no trace in the tree, the next prompt says why, and the fixed reply was run instead."""
     turn = study.turns[in_turn - 1]
     assert turn.status == "rejected"
-    assert turn.tree == study.events[0].tree, "the tree after a rejected edit is the tree before it"
+    assert turn.tree == study.history.begun.tree, "the tree after a rejected edit is the tree before it"
     following = study.prompt(in_turn + 1)
     assert "was not applied" in following and told in following
     assert following.strip() in study.sent(in_turn + 1)
@@ -95,7 +95,7 @@ def test_an_edit_of_notes_alone_is_a_no_op_and_not_launched(project: Project) ->
     assert study.findings[0] == "no-op"
     assert "identical to that of the baseline" in study.prompt(2)
     assert study.outcomes == [(1, 1, "ok")]
-    assert study.launches[0].digest != study.events[0].digest
+    assert study.launches[0].digest != study.history.begun.digest
     assert "I plan to raise SCALE." in study.git("show", "s/run_1:notes.md"), "the notes themselves are kept"
 
 

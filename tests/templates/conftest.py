@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pinned
 import pytest
 from torch import Generator
 
-HYPERPARAMETERS = {
+HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "relu_l1": {"l1": 0.1},
     "topk": {"k": 2},
     "batch_topk": {"k": 1.5},

@@ -36,7 +36,7 @@ def visit(node: Any, active: bool, row: dict[int, float], rng: Generator, exclus
         chosen = [i == winner for i in range(len(p))]
     else:
         firing = [i for i, child in enumerate(node.children) if rng.random() < child.active_prob]
-        winner = rng.choice(firing) if firing else None
+        winner = rng.choice(firing) if firing else -1
         chosen = [i == winner for i in range(len(node.children))]
     for child, is_active in zip(node.children, chosen, strict=True):
         visit(child, is_active, row, rng, exclusion)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from .reference_sampler import reference_samples
 
 TREES = pinned.folder("sae_hierarchy") / "trees"
 LAWS = ("categorical", "keep_one")
+Patterns = defaultdict[frozenset[int], float]
+"""Which features are active, and with which probability exactly these."""
 UNLIKELY = 1e-3
 """A test of the law at a fixed seed must have a p value above this."""
 
 
-def node(active_prob: float, *children: dict[str, Any], **more: Any) -> dict[str, Any]:
+def node(active_prob: object, *children: object, **more: Any) -> dict[str, Any]:
     return {"active_prob": active_prob, "children": list(children), **more}
 
 
@@ -47,12 +50,12 @@ NARROW = unread(1.0, node(0.06, node(0.05, node(0.5), node(0.5), **EXCLUSIVE), u
 """A node of probability 0.003, below which a uniform number of its own is drawn."""
 
 
-def patterns(node: Any, law: str) -> Counter[frozenset[int]]:
+def patterns(node: Any, law: str) -> Patterns:
     """P(exactly these features at or below an active node are active), by enumeration."""
     own = frozenset() if node.feature_index is None else frozenset({node.feature_index})
     p = [float(child.active_prob) for child in node.children]
     below = [patterns(child, law) for child in node.children]
-    total: Counter[frozenset[int]] = Counter()
+    total: Patterns = defaultdict(float)
     if node.mutually_exclusive_children and law == "categorical":
         for weight, options in zip(p, below, strict=True):
             for active, q in options.items():
@@ -68,18 +71,18 @@ def patterns(node: Any, law: str) -> Counter[frozenset[int]]:
     return total
 
 
-def product(parts: Iterator[Counter[frozenset[int]]]) -> Counter[frozenset[int]]:
+def product(parts: Iterator[Patterns]) -> Patterns:
     """The law of the union of independent random sets."""
-    whole: Counter[frozenset[int]] = Counter({frozenset(): 1.0})
+    whole: Patterns = defaultdict(float, {frozenset(): 1.0})
     for part in parts:
-        joined: Counter[frozenset[int]] = Counter()
+        joined: Patterns = defaultdict(float)
         for (a, p), (b, q) in ((x, y) for x in whole.items() for y in part.items()):
             joined[a | b] += p * q
         whole = joined
     return whole
 
 
-def law_of(root: Any, law: str) -> Counter[frozenset[int]]:
+def law_of(root: Any, law: str) -> Patterns:
     """P(exactly these features are active), by enumeration."""
     exact = patterns(root, law)
     for active in exact:
@@ -88,7 +91,7 @@ def law_of(root: Any, law: str) -> Counter[frozenset[int]]:
     return exact
 
 
-def fits(activations: Tensor | np.ndarray, exact: Counter[frozenset[int]]) -> float:
+def fits(activations: Tensor | np.ndarray, exact: Patterns) -> float:
     """p value of the chi-square test of which features are active together; impossible patterns must not occur."""
     rows = np.asarray(activations) > 0
     codes, counts = np.unique(rows @ (1 << np.arange(rows.shape[1])), return_counts=True)
@@ -105,7 +108,7 @@ def fits(activations: Tensor | np.ndarray, exact: Counter[frozenset[int]]) -> fl
     return float(chisquare(observed, wanted).pvalue)
 
 
-def marginals(exact: Counter[frozenset[int]], n: int) -> np.ndarray:
+def marginals(exact: Patterns, n: int) -> np.ndarray:
     joint = np.zeros((n, n))
     for active, p in exact.items():
         joint[np.ix_(sorted(active), sorted(active))] += p
@@ -123,13 +126,15 @@ def marginals(exact: Counter[frozenset[int]], n: int) -> np.ndarray:
         ("matryoshka_toy", 3 * [0.15, 0.03, 0.03, 0.03] + 8 * [0.05], 1.12),
     ],
 )
-def test_the_trees_have_the_probabilities_computed_by_hand(hierarchy, tree, name, expected, l0) -> None:
+def test_the_trees_have_the_probabilities_computed_by_hand(
+    hierarchy: ModuleType, tree: ModuleType, name: str, expected: list[float], l0: float
+) -> None:
     law = hierarchy.Hierarchy([tree.read_tree(TREES / f"{name}.json")])
     assert law.probabilities == pytest.approx(expected, abs=1e-12)
     assert law.expected_l0 == pytest.approx(l0, abs=1e-12)
 
 
-def test_parent_and_child_of_the_toy_tree_share_0_0597_nats(hierarchy, tree) -> None:
+def test_parent_and_child_of_the_toy_tree_share_0_0597_nats(hierarchy: ModuleType, tree: ModuleType) -> None:
     law = hierarchy.Hierarchy([tree.read_tree(TREES / "matryoshka_toy.json")])
     parent, child = law.parent_child_pairs[0]
     p, q, both = law.probabilities[parent], law.probabilities[child], law.joint_probabilities[parent, child]
@@ -151,11 +156,13 @@ def test_parent_and_child_of_the_toy_tree_share_0_0597_nats(hierarchy, tree) -> 
         ([1.0] * 100, [0.01] * 100),
     ],
 )
-def test_the_chance_to_be_kept_is_the_one_computed_by_hand(hierarchy, p, kept) -> None:
+def test_the_chance_to_be_kept_is_the_one_computed_by_hand(
+    hierarchy: ModuleType, p: Sequence[float], kept: list[float]
+) -> None:
     assert hierarchy.keep_one_probabilities(np.array(p)) == pytest.approx(kept, abs=1e-12)
 
 
-def test_the_chance_to_be_kept_is_that_of_all_cases_added_up(hierarchy) -> None:
+def test_the_chance_to_be_kept_is_that_of_all_cases_added_up(hierarchy: ModuleType) -> None:
     p = np.array([0.15, 0.9, 0.4, 0.01, 0.65, 0.33])
     kept = np.zeros(6)
     for size in range(1, 7):
@@ -168,7 +175,9 @@ def test_the_chance_to_be_kept_is_that_of_all_cases_added_up(hierarchy) -> None:
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("config", [DEEP, NARROW])
-def test_single_and_joint_probabilities_are_those_of_all_cases_added_up(hierarchy, tree, config, law) -> None:
+def test_single_and_joint_probabilities_are_those_of_all_cases_added_up(
+    hierarchy: ModuleType, tree: ModuleType, config: dict[str, Any], law: str
+) -> None:
     root = tree.read_tree(config)
     found = hierarchy.Hierarchy([root], law)
     exact = marginals(law_of(root, law), found.n_features)
@@ -181,7 +190,9 @@ def test_single_and_joint_probabilities_are_those_of_all_cases_added_up(hierarch
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("config", [DEEP, NARROW], ids=["deep", "narrow"])
-def test_samples_have_the_law_of_all_cases_added_up(hierarchy, tree, config, law) -> None:
+def test_samples_have_the_law_of_all_cases_added_up(
+    hierarchy: ModuleType, tree: ModuleType, config: dict[str, Any], law: str
+) -> None:
     root = tree.read_tree(config)
     samples = hierarchy.Hierarchy([root], law).sample(200_000, seeded())
     assert set(samples.unique().tolist()) == {0.0, 1.0}
@@ -189,19 +200,19 @@ def test_samples_have_the_law_of_all_cases_added_up(hierarchy, tree, config, law
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_the_reference_sampler_has_the_same_law(tree, law) -> None:
+def test_the_reference_sampler_has_the_same_law(tree: ModuleType, law: str) -> None:
     root = tree.read_tree(DEEP)
     assert fits(reference_samples(root, 10_000, np.random.default_rng(0), law), law_of(root, law)) > UNLIKELY
 
 
-def test_the_test_of_the_law_can_tell_the_two_apart(hierarchy, tree) -> None:
+def test_the_test_of_the_law_can_tell_the_two_apart(hierarchy: ModuleType, tree: ModuleType) -> None:
     root = tree.read_tree(node(1.0, node(0.4), node(0.6), node(0.0), **EXCLUSIVE))
     samples = hierarchy.Hierarchy([root]).sample(2_000, seeded())
     assert fits(samples, law_of(root, "categorical")) > UNLIKELY
     assert fits(samples, law_of(root, "keep_one")) < 1e-9
 
 
-def test_many_chunks_of_a_large_forest_have_the_right_marginals(hierarchy, tree) -> None:
+def test_many_chunks_of_a_large_forest_have_the_right_marginals(hierarchy: ModuleType, tree: ModuleType) -> None:
     trees = [node(0.05, *[node(0.2)] * 4, unread(0.2), **EXCLUSIVE)] * 200
     law = hierarchy.Hierarchy([tree.read_tree(unread(1.0, *trees))])
     n = 5_000
@@ -215,7 +226,9 @@ def test_many_chunks_of_a_large_forest_have_the_right_marginals(hierarchy, tree)
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_exclusive_children_are_never_active_together_nor_without_their_parent(hierarchy, tree, law) -> None:
+def test_exclusive_children_are_never_active_together_nor_without_their_parent(
+    hierarchy: ModuleType, tree: ModuleType, law: str
+) -> None:
     samples = (
         hierarchy.Hierarchy([tree.read_tree(TREES / "exclusive_groups.json")], law).sample(100_000, seeded()).bool()
     )
@@ -227,7 +240,9 @@ def test_exclusive_children_are_never_active_together_nor_without_their_parent(h
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_organisational_siblings_exclude_what_is_beneath_them(hierarchy, tree, law) -> None:
+def test_organisational_siblings_exclude_what_is_beneath_them(
+    hierarchy: ModuleType, tree: ModuleType, law: str
+) -> None:
     root = unread(1.0, unread(0.5, node(0.9), node(0.9)), unread(0.5, node(0.9), node(0.9)), **EXCLUSIVE)
     a, b, c, d = hierarchy.Hierarchy([tree.read_tree(root)], law).sample(20_000, seeded()).bool().T
     assert not ((a | b) & (c | d)).any()
@@ -235,7 +250,7 @@ def test_organisational_siblings_exclude_what_is_beneath_them(hierarchy, tree, l
     assert (c & d).any()
 
 
-def test_magnitudes_are_uniform_where_a_feature_is_not_binary(hierarchy, tree) -> None:
+def test_magnitudes_are_uniform_where_a_feature_is_not_binary(hierarchy: ModuleType, tree: ModuleType) -> None:
     root = tree.read_tree(node(0.5, node(0.5, is_binary=False)))
     parent, child = hierarchy.Hierarchy([root]).sample(40_000, seeded()).T
     assert set(parent.unique().tolist()) == {0.0, 1.0}
@@ -244,7 +259,7 @@ def test_magnitudes_are_uniform_where_a_feature_is_not_binary(hierarchy, tree) -
     assert kstest(child[child > 0], "uniform").pvalue > UNLIKELY
 
 
-def test_certain_and_impossible_nodes_are_always_and_never_active(hierarchy, tree) -> None:
+def test_certain_and_impossible_nodes_are_always_and_never_active(hierarchy: ModuleType, tree: ModuleType) -> None:
     root = tree.read_tree(node(1.0, node(0.0, node(1.0)), node(1.0, node(1.0), node(0.0), **EXCLUSIVE)))
     samples = hierarchy.Hierarchy([root]).sample(5_000, seeded())
     assert samples.mean(0).tolist() == [1, 0, 0, 1, 1, 0]
@@ -252,9 +267,11 @@ def test_certain_and_impossible_nodes_are_always_and_never_active(hierarchy, tre
 
 
 @pytest.mark.parametrize("p", [(0.4, 0.6), (0.3, 0.3, 0.4), (1 / 3, 1 / 3, 1 / 3), (0.2, 0.2, 0.2, 0.4), (0.1,) * 10])
-def test_probabilities_that_were_float32_still_sum_to_1(hierarchy, tree, p) -> None:
+def test_probabilities_that_were_float32_still_sum_to_1(
+    hierarchy: ModuleType, tree: ModuleType, p: Sequence[float]
+) -> None:
     """As float32 0.4 and 0.6 sum to 1 + 3e-8, which numpy's choice refuses."""
-    root = tree.read_tree(node(1.0, *[node(np.float32(q)) for q in p], **EXCLUSIVE))
+    root = tree.read_tree(node(1.0, *[node(float(np.float32(q))) for q in p], **EXCLUSIVE))
     law = hierarchy.Hierarchy([root])
     assert law.probabilities[1:] == pytest.approx(p, abs=1e-7)
     assert law.probabilities[1:].sum() == pytest.approx(1, abs=1e-12)
@@ -264,7 +281,9 @@ def test_probabilities_that_were_float32_still_sum_to_1(hierarchy, tree, p) -> N
 # The hierarchy imposed on given activations
 
 
-def test_children_are_silenced_with_their_parent_and_the_rest_is_left_alone(hierarchy, tree) -> None:
+def test_children_are_silenced_with_their_parent_and_the_rest_is_left_alone(
+    hierarchy: ModuleType, tree: ModuleType
+) -> None:
     law = hierarchy.Hierarchy(
         [tree.HierarchyNode(2, [tree.HierarchyNode(0, [tree.HierarchyNode(3)])])], "keep_one", [1] * 5
     )
@@ -274,7 +293,7 @@ def test_children_are_silenced_with_their_parent_and_the_rest_is_left_alone(hier
     assert given.equal(before)
 
 
-def test_one_of_the_active_siblings_is_kept_each_as_often(hierarchy, tree) -> None:
+def test_one_of_the_active_siblings_is_kept_each_as_often(hierarchy: ModuleType, tree: ModuleType) -> None:
     siblings = [tree.HierarchyNode(i) for i in (1, 2, 3)]
     law = hierarchy.Hierarchy([tree.HierarchyNode(0, siblings, True)], "keep_one", [1] * 4)
     n = 30_000
@@ -288,7 +307,9 @@ def test_one_of_the_active_siblings_is_kept_each_as_often(hierarchy, tree) -> No
 
 
 @pytest.mark.parametrize("config", [DEEP, NARROW], ids=["deep", "narrow"])
-def test_imposed_on_independent_features_it_gives_the_law_of_the_samples(hierarchy, tree, config) -> None:
+def test_imposed_on_independent_features_it_gives_the_law_of_the_samples(
+    hierarchy: ModuleType, tree: ModuleType, config: dict[str, Any]
+) -> None:
     root = tree.read_tree(config)
     law = hierarchy.Hierarchy([root], "keep_one")
     p = {place.node.feature_index: place.node.active_prob for place in tree.places_of([root])}
@@ -298,7 +319,9 @@ def test_imposed_on_independent_features_it_gives_the_law_of_the_samples(hierarc
     assert fits(law.apply(firing.float(), seeded(2)), law_of(root, "keep_one")) > UNLIKELY
 
 
-def test_the_categorical_law_does_not_say_what_becomes_of_given_activations(hierarchy, tree) -> None:
+def test_the_categorical_law_does_not_say_what_becomes_of_given_activations(
+    hierarchy: ModuleType, tree: ModuleType
+) -> None:
     law = hierarchy.Hierarchy([tree.read_tree(TREES / "exclusive_groups.json")])
     with pytest.raises(ValueError, match="keep_one"):
         law.apply(torch.ones(2, 3), seeded())
@@ -333,7 +356,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_tree_is_refused_by_an_error_that_names_the_node(generators, tree, tmp_path: Path, what: str) -> None:
+def test_a_bad_tree_is_refused_by_an_error_that_names_the_node(
+    generators: ModuleType, tree: ModuleType, tmp_path: Path, what: str
+) -> None:
     config, message = BAD[what]
     with pytest.raises(tree.TreeError, match=message):
         generators.HierarchicalDataGenerator(config, d_model=4)
@@ -344,7 +369,7 @@ def test_a_bad_tree_is_refused_by_an_error_that_names_the_node(generators, tree,
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2", '{"active_prob": 1.0} x', "[" * 100_000])
-def test_a_file_that_is_no_json_is_refused_by_name(tree, tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_json_is_refused_by_name(tree: ModuleType, tmp_path: Path, text: str) -> None:
     (tmp_path / "tree.json").write_text(text)
     with pytest.raises(tree.TreeError, match=r"tree\.json: cannot be read as JSON"):
         tree.read_tree(tmp_path / "tree.json")
@@ -352,7 +377,7 @@ def test_a_file_that_is_no_json_is_refused_by_name(tree, tmp_path: Path, text: s
         tree.read_tree(tmp_path / "missing.json")
 
 
-def test_a_tree_that_is_too_deep_is_refused(tree) -> None:
+def test_a_tree_that_is_too_deep_is_refused(tree: ModuleType) -> None:
     config = node(1.0)
     for _ in range(64):
         config = node(1.0, config)
@@ -365,7 +390,9 @@ def test_a_tree_that_is_too_deep_is_refused(tree) -> None:
         tree.read_tree(loop)
 
 
-def test_a_loop_two_parents_and_a_feature_used_twice_are_refused_by_name(hierarchy, tree) -> None:
+def test_a_loop_two_parents_and_a_feature_used_twice_are_refused_by_name(
+    hierarchy: ModuleType, tree: ModuleType
+) -> None:
     looped: list[Any] = []
     loop = tree.HierarchyNode(0, [tree.HierarchyNode(1, looped, id="B")], id="A")
     looped.append(loop)
@@ -380,7 +407,7 @@ def test_a_loop_two_parents_and_a_feature_used_twice_are_refused_by_name(hierarc
         hierarchy.Hierarchy([tree.HierarchyNode(0, [child, tree.HierarchyNode(1, id="D")])])
 
 
-def test_features_must_be_numbered_without_gaps_or_have_probabilities(hierarchy, tree) -> None:
+def test_features_must_be_numbered_without_gaps_or_have_probabilities(hierarchy: ModuleType, tree: ModuleType) -> None:
     root = tree.HierarchyNode(0, [tree.HierarchyNode(2, id="C")], active_prob=0.5)
     with pytest.raises(tree.TreeError, match="root/C: the features must be numbered 0 to 1, found 2"):
         hierarchy.Hierarchy([root])
@@ -396,7 +423,7 @@ def test_features_must_be_numbered_without_gaps_or_have_probabilities(hierarchy,
 # Levels and pairs
 
 
-def test_levels_and_pairs_skip_organisational_nodes(hierarchy, tree) -> None:
+def test_levels_and_pairs_skip_organisational_nodes(hierarchy: ModuleType, tree: ModuleType) -> None:
     config = unread(1.0, node(0.5, unread(0.5, node(0.5, id="C"), id="B"), node(0.5), id="A"), unread(0.5, node(0.5)))
     law = hierarchy.Hierarchy([tree.read_tree(config)])
     assert [tuple(level) for level in law.levels] == [
@@ -407,7 +434,7 @@ def test_levels_and_pairs_skip_organisational_nodes(hierarchy, tree) -> None:
     assert law.parent_child_pairs == [(0, 1), (0, 2)]
 
 
-def test_the_toy_tree_has_three_families_and_eight_lone_features(hierarchy, tree) -> None:
+def test_the_toy_tree_has_three_families_and_eight_lone_features(hierarchy: ModuleType, tree: ModuleType) -> None:
     law = hierarchy.Hierarchy([tree.read_tree(TREES / "matryoshka_toy.json")])
     assert law.n_features == 20
     assert law.parent_child_pairs == [(p, c) for p in (0, 4, 8) for c in (p + 1, p + 2, p + 3)]
@@ -417,7 +444,7 @@ def test_the_toy_tree_has_three_families_and_eight_lone_features(hierarchy, tree
 # Vectors
 
 
-def test_a_dataset_is_vectors_and_activations_by_level(generators) -> None:
+def test_a_dataset_is_vectors_and_activations_by_level(generators: ModuleType) -> None:
     generator = generators.HierarchicalDataGenerator.from_file(TREES / "simple_params.json")
     vectors, levels = generator.create_dataset(200)
     assert vectors.shape == (200, 256)
@@ -429,7 +456,7 @@ def test_a_dataset_is_vectors_and_activations_by_level(generators) -> None:
     assert again[1][1].equal(levels[1])
 
 
-def test_the_notebooks_second_configuration_has_noise_and_correlated_directions(generators) -> None:
+def test_the_notebooks_second_configuration_has_noise_and_correlated_directions(generators: ModuleType) -> None:
     generator = generators.HierarchicalDataGenerator.from_file(TREES / "exclusive_params.json")
     x, a = generator.sample(20_000)
     noise = x - a @ generator.directions
@@ -446,12 +473,12 @@ def test_the_notebooks_second_configuration_has_noise_and_correlated_directions(
     ("name", "value"),
     [("noise_level", -0.1), ("feature_correlation", math.nan), ("feature_scale_variation", math.inf), ("d_model", 0)],
 )
-def test_an_impossible_argument_is_refused_by_name(generators, name: str, value: float) -> None:
+def test_an_impossible_argument_is_refused_by_name(generators: ModuleType, name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
         generators.HierarchicalDataGenerator(TREES / "simple_hierarchy.json", **{"d_model": 4, name: value})
 
 
-def test_every_seed_can_be_constructed_and_seeds_differ(generators) -> None:
+def test_every_seed_can_be_constructed_and_seeds_differ(generators: ModuleType) -> None:
     """The law was once found out by drawing a sample, which failed for 276 of 1,000 seeds."""
     config = json.loads((TREES / "exclusive_groups.json").read_text())
     found = [generators.HierarchicalDataGenerator(config, d_model=4, random_seed=seed) for seed in range(50)]
@@ -460,10 +487,10 @@ def test_every_seed_can_be_constructed_and_seeds_differ(generators) -> None:
     assert not any(first.directions.equal(second.directions) for first, second in combinations(found, 2))
 
 
-def test_a_seed_gives_the_same_data_and_the_global_generators_are_left_alone(generators) -> None:
+def test_a_seed_gives_the_same_data_and_the_global_generators_are_left_alone(generators: ModuleType) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    numpy_before = np.random.get_state()[1].copy()
+    numpy_before = np.random.get_state(legacy=False)["state"]["key"].copy()
     first, second = (
         generators.HierarchicalDataGenerator(TREES / "matryoshka_toy.json", 20, random_seed=3, noise_level=0.1)
         for _ in range(2)
@@ -474,10 +501,10 @@ def test_a_seed_gives_the_same_data_and_the_global_generators_are_left_alone(gen
     assert not first.sample(500)[0].equal(x), "the next samples are new"
     torch.manual_seed(5)
     assert torch.get_rng_state().equal(before)
-    assert (np.random.get_state()[1] == numpy_before).all()
+    assert (np.random.get_state(legacy=False)["state"]["key"] == numpy_before).all()
 
 
-def test_samples_from_another_generator_do_not_disturb_the_own_ones(generators) -> None:
+def test_samples_from_another_generator_do_not_disturb_the_own_ones(generators: ModuleType) -> None:
     first, second = (generators.HierarchicalDataGenerator(TREES / "matryoshka_toy.json", 20) for _ in range(2))
     evaluation = first.sample(100, seeded(9))[1]
     assert evaluation.equal(second.sample(100, seeded(9))[1])

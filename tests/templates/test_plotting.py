@@ -41,8 +41,8 @@ def test_a_curve_is_the_mean_over_seeds_of_whole_windows_with_all_seeds_as_a_ban
     ax = Figure().add_subplot()
     plotting.draw_curve(ax, 0, CURVE, **given)
     (line,), (band,) = ax.lines, ax.collections
-    assert line.get_xydata().tolist() == [[a, pytest.approx(b)] for a, b in zip(x, mean, strict=True)]
-    edge = band.get_paths()[0].vertices[:, 1]
+    assert np.asarray(line.get_xydata()).tolist() == [[a, pytest.approx(b)] for a, b in zip(x, mean, strict=True)]
+    edge = np.asarray(band.get_paths()[0].vertices)[:, 1]
     assert edge.min() == pytest.approx(min(low))
 
 

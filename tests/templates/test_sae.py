@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import pinned
 import pytest
@@ -23,16 +24,18 @@ def sae_module() -> Iterator[ModuleType]:
 
 
 @pytest.fixture
-def make(sae_module: ModuleType):
+def make(sae_module: ModuleType) -> Callable[..., Any]:
     """Build an architecture by name, with the hyperparameters above unless others are given."""
 
-    def build(name: str, seeds: tuple[int, ...] = (0,), d_in: int = 4, n_latents: int = 6, **changes: object):
+    def build(name: str, seeds: tuple[int, ...] = (0,), d_in: int = 4, n_latents: int = 6, **changes: object) -> Any:
         return sae_module.ARCHITECTURES[name](seeds, d_in, n_latents, **{**HYPERPARAMETERS[name], **changes})
 
     return build
 
 
-def by_hand(sae, w_enc: list[list[float]], b_enc: list[float], w_dec: list[list[float]], b_dec: list[float]) -> None:
+def by_hand(
+    sae: Any, w_enc: list[list[float]], b_enc: list[float], w_dec: list[list[float]], b_dec: list[float]
+) -> None:
     """The same weights in every seed."""
     with torch.no_grad():
         for parameter, value in ((sae.W_enc, w_enc), (sae.b_enc, b_enc), (sae.W_dec, w_dec), (sae.b_dec, b_dec)):
@@ -52,18 +55,18 @@ def test_the_registry_has_the_seven_architectures(sae_module: ModuleType) -> Non
     assert list(sae_module.ARCHITECTURES) == list(HYPERPARAMETERS)
 
 
-def set_up(make, name: str, **changes: object):
+def set_up(make: Callable[..., Any], name: str, **changes: object) -> Any:
     sae = make(name, d_in=2, n_latents=4, **changes)
     by_hand(sae, W_ENC, B_ENC, W_DEC, B_DEC)
     return sae
 
 
-def encoded(sae, x: Tensor = X) -> list[list[float]]:
+def encoded(sae: Any, x: Tensor = X) -> list[list[float]]:
     with torch.no_grad():
         return sae.encode(x)[0].tolist()
 
 
-def test_relu_l1_encodes_decodes_and_loses_what_was_computed_by_hand(make) -> None:
+def test_relu_l1_encodes_decodes_and_loses_what_was_computed_by_hand(make: Callable[..., Any]) -> None:
     sae = set_up(make, "relu_l1", l1=0.5)
     assert encoded(sae) == RELU
     # xhat = (2 + 1.8 + 1, 1.5 + 2.4) and (0 - 1 + 1, 0.75)
@@ -76,13 +79,13 @@ def test_relu_l1_encodes_decodes_and_loses_what_was_computed_by_hand(make) -> No
     assert losses["total"].item() == pytest.approx((11.9 + 0.5 * 8.25) / 2)
 
 
-def test_topk_keeps_the_k_largest_of_each_row(make) -> None:
+def test_topk_keeps_the_k_largest_of_each_row(make: Callable[..., Any]) -> None:
     assert encoded(set_up(make, "topk", k=1)) == [[0, 0, 3, 0], [0, 0, 0, 1]]
     assert encoded(set_up(make, "topk", k=2)) == [[2, 0, 3, 0], [0, 0.75, 0, 1]]
     assert encoded(set_up(make, "topk", k=3)) == RELU, "a negative pre-activation never fires"
 
 
-def test_batch_topk_keeps_the_largest_of_the_batch_and_learns_the_threshold(make) -> None:
+def test_batch_topk_keeps_the_largest_of_the_batch_and_learns_the_threshold(make: Callable[..., Any]) -> None:
     sae = set_up(make, "batch_topk", k=1.5)
     relu = torch.tensor([RELU])
     assert sae.keep(relu).tolist() == [[[2, 1.5, 3, 0], [0, 0, 0, 0]]], "1.5 per row of 2: the 3 largest"
@@ -96,13 +99,13 @@ def test_batch_topk_keeps_the_largest_of_the_batch_and_learns_the_threshold(make
         assert sae.threshold.item() == pytest.approx(expected), "a running mean"
 
 
-def test_batch_topk_keeps_k_times_the_batch_in_every_seed(make) -> None:
+def test_batch_topk_keeps_k_times_the_batch_in_every_seed(make: Callable[..., Any]) -> None:
     sae = make("batch_topk", seeds=(0, 1, 2), n_latents=20, k=1.12)
     kept = sae.keep(torch.rand(3, 200, 20, generator=torch.Generator().manual_seed(0)))
     assert (kept != 0).sum(dim=(1, 2)).tolist() == [224, 224, 224]
 
 
-def test_the_k_of_batch_topk_falls_in_a_straight_line(make) -> None:
+def test_the_k_of_batch_topk_falls_in_a_straight_line(make: Callable[..., Any]) -> None:
     sae = make("batch_topk", k=1.0, k_start=5.0, k_steps=4)
     seen = []
     for _ in range(6):
@@ -112,7 +115,9 @@ def test_the_k_of_batch_topk_falls_in_a_straight_line(make) -> None:
     assert seen == [5, 4, 3, 2, 1, 1]
 
 
-def test_latents_that_stay_silent_turn_to_the_worst_reconstructed_samples(make, sae_module: ModuleType) -> None:
+def test_latents_that_stay_silent_turn_to_the_worst_reconstructed_samples(
+    make: Callable[..., Any], sae_module: ModuleType
+) -> None:
     sae = make("batch_topk", (0, 1), d_in=2, n_latents=3, k=1, resample_steps=2)
     before = sae.W_dec.clone()
     sae.loss(torch.rand(2, 2, 2))
@@ -128,14 +133,14 @@ def test_latents_that_stay_silent_turn_to_the_worst_reconstructed_samples(make, 
     assert torch.allclose(sae.W_dec[kept], before[kept])
 
 
-def test_a_latent_is_silent_until_it_fires_in_training(make) -> None:
+def test_a_latent_is_silent_until_it_fires_in_training(make: Callable[..., Any]) -> None:
     sae = set_up(make, "batch_topk", k=1.5)
     for _ in range(3):
         sae.loss(X)
     assert sae.silent_steps.tolist() == [[0, 0, 0, 3]]
 
 
-def test_jump_relu_fires_above_the_threshold_and_pays_for_its_l0(make) -> None:
+def test_jump_relu_fires_above_the_threshold_and_pays_for_its_l0(make: Callable[..., Any]) -> None:
     sae = set_up(make, "jump_relu", target_l0=1.0, l0_penalty=0.5, bandwidth=0.5)
     with torch.no_grad():
         sae.log_threshold.copy_(torch.tensor([1.0, 1.0, 1.0, 2.0]).log())
@@ -152,10 +157,11 @@ def test_a_threshold_moves_only_where_pre_activations_are_near(sae_module: Modul
     threshold = torch.ones(1, 1, 2, requires_grad=True)
     sae_module.HeavisideSTE.apply(pre, threshold, 0.5).sum().backward()
     # within 0.25 of the threshold: only 0.9, hence -1 / 0.5
+    assert threshold.grad is not None
     assert threshold.grad.tolist() == [[[-2.0, 0.0]]]
 
 
-def test_gated_latents_have_their_own_magnitude(make) -> None:
+def test_gated_latents_have_their_own_magnitude(make: Callable[..., Any]) -> None:
     sae = set_up(make, "gated", l1=0.5)
     with torch.no_grad():
         sae.r.fill_(math.log(2))
@@ -170,14 +176,14 @@ def test_gated_latents_have_their_own_magnitude(make) -> None:
     assert losses["total"].item() == pytest.approx((51.0625 + 11.9 + 0.5 * 8.25) / 2)
 
 
-def test_the_auxiliary_loss_of_gated_leaves_the_decoder_alone(make) -> None:
+def test_the_auxiliary_loss_of_gated_leaves_the_decoder_alone(make: Callable[..., Any]) -> None:
     sae = set_up(make, "gated")
     sae.loss(X)["auxiliary"].sum().backward()
     assert sae.W_dec.grad is None
     assert sae.W_enc.grad.abs().sum() > 0
 
 
-def test_matryoshka_loses_the_mean_error_of_its_prefixes(make) -> None:
+def test_matryoshka_loses_the_mean_error_of_its_prefixes(make: Callable[..., Any]) -> None:
     sae = set_up(make, "matryoshka", k=4, prefixes=[1, 3])
     assert sae.prefix_widths() == [1, 3, 4]
     # row 1: x = (3, 1); first latent (2 + 1, 0); three latents (4.8, 3.9); all the same
@@ -188,7 +194,7 @@ def test_matryoshka_loses_the_mean_error_of_its_prefixes(make) -> None:
     assert losses["total"].item() == pytest.approx(sum(errors) / 3)
 
 
-def test_random_prefixes_end_with_all_latents_and_do_not_depend_on_the_seeds(make) -> None:
+def test_random_prefixes_end_with_all_latents_and_do_not_depend_on_the_seeds(make: Callable[..., Any]) -> None:
     one, three = make("matryoshka", n_latents=20, prefixes=10), make("matryoshka", (3, 4, 5), n_latents=20, prefixes=10)
     drawn = [one.prefix_widths() for _ in range(300)]
     assert drawn == [three.prefix_widths() for _ in range(300)]
@@ -197,7 +203,7 @@ def test_random_prefixes_end_with_all_latents_and_do_not_depend_on_the_seeds(mak
     assert all(abs(share - 9 / 19) < 5 * math.sqrt(0.25 / 300) for share in often), "every width equally likely"
 
 
-def test_fine_latents_of_hier_sae_are_silent_without_their_parent(make) -> None:
+def test_fine_latents_of_hier_sae_are_silent_without_their_parent(make: Callable[..., Any]) -> None:
     sae = make("hier_sae", d_in=2, n_latents=6, n_coarse=2)
     assert sae.parent.tolist() == [0, 0, 1, 1]
     z = torch.tensor([[[1.0, 0.0, 2.0, 3.0, 4.0, 5.0], [0.0, 0.5, 2.0, 3.0, 4.0, 5.0], [0.0, 0.0, 2.0, 3.0, 4.0, 5.0]]])
@@ -209,7 +215,7 @@ def test_fine_latents_of_hier_sae_are_silent_without_their_parent(make) -> None:
     assert not ((sae.training_latents(x)[0, :, 2:] > 0) & (sae.training_latents(x)[0, :, sae.parent] == 0)).any()
 
 
-def test_parents_share_the_fine_latents_out_as_evenly_as_they_can(make) -> None:
+def test_parents_share_the_fine_latents_out_as_evenly_as_they_can(make: Callable[..., Any]) -> None:
     assert make("hier_sae", n_latents=20, n_coarse=5).parent.bincount().tolist() == [3] * 5
     assert make("hier_sae", n_latents=20, n_coarse=11).parent.bincount(minlength=11).max() == 1
 
@@ -219,14 +225,14 @@ def first_batch(n_seeds: int = 1, d_in: int = 4) -> Tensor:
 
 
 @EACH
-def test_gradient_reaches_every_weight_of(make, name: str) -> None:
+def test_gradient_reaches_every_weight_of(make: Callable[..., Any], name: str) -> None:
     sae = make(name)
     sae.loss(first_batch())["total"].sum().backward()
     for which, parameter in sae.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, which
 
 
-def trained(sae, batches: list[Tensor], seed: int | None = None):
+def trained(sae: Any, batches: list[Tensor], seed: int | None = None) -> Any:
     optimizer = torch.optim.Adam(sae.parameters(), lr=0.01)
     for x in batches:
         sae.loss(x if seed is None else x[seed : seed + 1])["total"].sum().backward()
@@ -237,7 +243,7 @@ def trained(sae, batches: list[Tensor], seed: int | None = None):
 
 
 @EACH
-def test_a_seed_does_not_depend_on_which_others_run_beside(make, name: str) -> None:
+def test_a_seed_does_not_depend_on_which_others_run_beside(make: Callable[..., Any], name: str) -> None:
     generator = torch.Generator().manual_seed(1)
     batches = [torch.randn(3, 32, 4, generator=generator).abs() for _ in range(30)]
     together, alone = trained(make(name, (5, 6, 7)), batches), trained(make(name, (6,)), batches, seed=1)
@@ -249,7 +255,7 @@ def test_a_seed_does_not_depend_on_which_others_run_beside(make, name: str) -> N
 
 
 @EACH
-def test_a_row_is_encoded_by_itself(make, name: str) -> None:
+def test_a_row_is_encoded_by_itself(make: Callable[..., Any], name: str) -> None:
     sae = trained(make(name), [first_batch()] * 20)
     x = first_batch() + 0.1
     with torch.no_grad():
@@ -260,7 +266,7 @@ def test_a_row_is_encoded_by_itself(make, name: str) -> None:
 
 
 @EACH
-def test_training_lowers_the_error_and_keeps_decoder_rows_at_length_one(make, name: str) -> None:
+def test_training_lowers_the_error_and_keeps_decoder_rows_at_length_one(make: Callable[..., Any], name: str) -> None:
     sae = make(name, n_latents=8)
     x = first_batch()
     before = sae.loss(x)["mse"].item()
@@ -269,7 +275,7 @@ def test_training_lowers_the_error_and_keeps_decoder_rows_at_length_one(make, na
     assert torch.allclose(sae.W_dec.norm(dim=2), torch.ones(1, 8), atol=1e-6)
 
 
-def test_the_length_of_decoder_rows_gets_no_gradient(make) -> None:
+def test_the_length_of_decoder_rows_gets_no_gradient(make: Callable[..., Any]) -> None:
     """Else Adam, which scales it per coordinate, turns the rows: an L1 penalty then never settles."""
     sae = make("relu_l1", l1=1.0)
     sae.loss(first_batch())["total"].sum().backward()
@@ -277,7 +283,7 @@ def test_the_length_of_decoder_rows_gets_no_gradient(make) -> None:
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=2).abs().max() < 1e-4, "rounding: the gradient itself is about 1"
 
 
-def test_weights_start_tied_and_with_unit_rows(make) -> None:
+def test_weights_start_tied_and_with_unit_rows(make: Callable[..., Any]) -> None:
     sae = make("topk", (0, 1))
     assert torch.equal(sae.W_enc, sae.W_dec.mT)
     assert torch.allclose(sae.W_dec.norm(dim=2), torch.ones(2, 6))
@@ -285,7 +291,7 @@ def test_weights_start_tied_and_with_unit_rows(make) -> None:
 
 
 @pytest.mark.parametrize("n_features", [3, 6, 9])
-def test_known_directions_can_be_the_start_whatever_their_number(make, n_features: int) -> None:
+def test_known_directions_can_be_the_start_whatever_their_number(make: Callable[..., Any], n_features: int) -> None:
     directions = 2 * torch.randn(n_features, 4, generator=torch.Generator().manual_seed(2))
     sae, untouched = make("relu_l1", (0, 1)), make("relu_l1", (0, 1))
     sae.init_from_directions(directions)
@@ -297,7 +303,7 @@ def test_known_directions_can_be_the_start_whatever_their_number(make, n_feature
     assert torch.equal(sae.W_dec[:, n:], untouched.W_dec[:, n:])
 
 
-def test_noise_on_the_known_directions_is_each_seeds_own(make) -> None:
+def test_noise_on_the_known_directions_is_each_seeds_own(make: Callable[..., Any]) -> None:
     directions = torch.eye(4).expand(2, 4, 4)
     both, second = make("relu_l1", (0, 1)), make("relu_l1", (1,))
     both.init_from_directions(directions, noise=0.1)
@@ -309,7 +315,9 @@ def test_noise_on_the_known_directions_is_each_seeds_own(make) -> None:
 
 
 @EACH
-def test_two_zero_matrices_are_refused_before_training(sae_module: ModuleType, make, name: str) -> None:
+def test_two_zero_matrices_are_refused_before_training(
+    sae_module: ModuleType, make: Callable[..., Any], name: str
+) -> None:
     sae = make(name, (0, 1))
     x = torch.randn(2, 32, 4, generator=torch.Generator().manual_seed(0))
     sae_module.refuse_dead_start(sae, x)

@@ -92,7 +92,9 @@ class Softmax:
 
     @staticmethod
     def make(modules: SimpleNamespace) -> Any:
-        class Own(modules.sae.SAE):
+        sae: Any = modules.sae.SAE
+
+        class Own(sae):
             def __init__(self) -> None:
                 super().__init__(range(N_SEEDS), D_IN, N_LATENTS)
                 self.table = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -169,6 +171,11 @@ def constant_of(folder: Path) -> str:
     return next(iter(json.loads((folder / "encoder.json").read_text())["constants"]))
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DECODER = {"W_dec": np.ones((N_SEEDS, N_LATENTS, D_IN), np.float32), "b_dec": np.zeros((N_SEEDS, 1, D_IN), np.float32)}
 NAN = np.float32("nan")
 BROKEN = {
@@ -179,7 +186,7 @@ BROKEN = {
     "a list": lambda f: (f / "encoder.json").write_text("[]"),
     "nested without end": lambda f: (f / "encoder.json").write_text("[" * 100_000),
     "too long": lambda f: (f / "encoder.json").write_text(" " * 2**21),
-    "a pipe": lambda f: ((f / "encoder.json").unlink(), os.mkfifo(f / "encoder.json")),
+    "a pipe": lambda f: pipe(f / "encoder.json"),
     "half an archive": lambda f: (f / "encoder.npz").write_bytes((f / "encoder.npz").read_bytes()[:100]),
     "decoder of another shape": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:, :5]),
     "decoder of other seeds": lambda f: arrays(f, "decoder.npz", W_dec=DECODER["W_dec"][:1]),

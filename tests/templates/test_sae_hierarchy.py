@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -225,7 +226,7 @@ def sound(modules: dict[str, ModuleType], tmp_path_factory: pytest.TempPathFacto
     return run
 
 
-def evaluated(where: Path, run: Path, out: Path):
+def evaluated(where: Path, run: Path, out: Path) -> subprocess.CompletedProcess[str]:
     arguments = (f"--run_dir={run}", f"--out_dir={out}")
     return pinned.script(where, "evaluate.py", *arguments, HARNESS_SEEDS="0,1", HARNESS_SMOKE="1")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pinned
@@ -311,7 +312,9 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
     assert not (tmp_path / "out" / "final_info.json").exists()
 
 
-def test_more_latents_than_the_budget_are_refused(modules: dict[str, ModuleType], monkeypatch) -> None:
+def test_more_latents_than_the_budget_are_refused(
+    modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lm_metrics = modules["lm_metrics"]
     monkeypatch.setenv("HARNESS_SMOKE", "0")
     w_dec = torch.ones(40, 3)
@@ -396,11 +399,11 @@ def test_families_are_ranked_by_what_children_tell(modules: dict[str, ModuleType
 
 
 @pytest.fixture
-def key(modules: dict[str, ModuleType]):
+def key(modules: dict[str, ModuleType]) -> Any:
     return modules["activations"].Key("residual", model="m", layer=6, tokens="t", shape=(2, 3), code="c")
 
 
-def test_a_key_names_everything_the_activations_depend_on(modules: dict[str, ModuleType], key) -> None:
+def test_a_key_names_everything_the_activations_depend_on(modules: dict[str, ModuleType], key: Any) -> None:
     changed = {
         "what": "clean",
         "model": "n",
@@ -417,7 +420,7 @@ def test_a_key_names_everything_the_activations_depend_on(modules: dict[str, Mod
 
 
 def test_activations_are_computed_once_and_a_torn_file_again(
-    modules: dict[str, ModuleType], key, tmp_path: Path
+    modules: dict[str, ModuleType], key: Any, tmp_path: Path
 ) -> None:
     calls = []
 
@@ -440,7 +443,9 @@ def test_activations_are_computed_once_and_a_torn_file_again(
     assert [path.name for path in tmp_path.iterdir()] == [key.file_name], "nothing unfinished is left"
 
 
-def test_a_trusted_copy_comes_first_and_is_never_written(modules: dict[str, ModuleType], key, tmp_path: Path) -> None:
+def test_a_trusted_copy_comes_first_and_is_never_written(
+    modules: dict[str, ModuleType], key: Any, tmp_path: Path
+) -> None:
     cached = modules["activations"].cached
     trusted, own = tmp_path / "trusted", tmp_path / "own"
     cached(key, trusted, lambda: np.ones((2, 3), np.float32))

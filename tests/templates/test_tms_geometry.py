@@ -105,16 +105,18 @@ X, Y, Z, NONE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.
         ((X, (-0.5, math.sqrt(3) / 2, 0.0), (-0.5, -math.sqrt(3) / 2, 0.0)), (2 / 3, 2 / 3, 2 / 3)),
     ],
 )
-def test_dimensionality_is_the_one_computed_by_hand(geometry, rows, expected) -> None:
+def test_dimensionality_is_the_one_computed_by_hand(
+    geometry: ModuleType, rows: tuple[tuple[float, ...], ...], expected: tuple[float, ...]
+) -> None:
     assert geometry.dimensionality(weights(*rows)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_dimensions_add_up_to_the_rank_when_features_form_a_tight_frame(geometry) -> None:
+def test_dimensions_add_up_to_the_rank_when_features_form_a_tight_frame(geometry: ModuleType) -> None:
     cube = [(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)]
     assert geometry.dimensionality(weights(*cube)).sum() == pytest.approx(3.0, rel=1e-6)
 
 
-def test_reconstruction_and_error_are_those_computed_by_hand(geometry) -> None:
+def test_reconstruction_and_error_are_those_computed_by_hand(geometry: ModuleType) -> None:
     w, b = weights(X, (-1.0, 0.0, 0.0)), np.zeros(2, dtype=np.float32)
     x = weights((0.5, 0.0), (0.5, 0.5), (0.0, 1.0))
     assert geometry.hidden(x, w) == pytest.approx(weights((0.5, 0, 0), (0, 0, 0), (-1, 0, 0)))
@@ -124,13 +126,13 @@ def test_reconstruction_and_error_are_those_computed_by_hand(geometry) -> None:
     assert shifted[0] == pytest.approx((0.25, 0.0))
 
 
-def test_the_loss_is_the_binomial_mean_over_the_number_of_active_features(geometry) -> None:
+def test_the_loss_is_the_binomial_mean_over_the_number_of_active_features(geometry: ModuleType) -> None:
     # n = 2: (1 - p)^2 * a + 2 p (1 - p) * b + p^2 * c
     assert geometry.expected_loss([1.0, 2.0, 4.0], 0.1) == pytest.approx(0.81 + 2 * 0.18 + 4 * 0.01)
     assert geometry.expected_loss([1.0] * 9, P) == pytest.approx(1.0)
 
 
-def test_zero_weights_lose_a_third_of_p(geometry, data) -> None:
+def test_zero_weights_lose_a_third_of_p(geometry: ModuleType, data: ModuleType) -> None:
     """E[x^2] = p / 3 per feature when nothing is reconstructed."""
     w, b = np.zeros((1, 8, 3), dtype=np.float32), np.zeros((1, 8), dtype=np.float32)
     measured = geometry.measure(w, b, np.random.default_rng(0))
@@ -142,7 +144,7 @@ def test_zero_weights_lose_a_third_of_p(geometry, data) -> None:
     assert measured["mean_dimensionality"] == [0.0]
 
 
-def test_a_perfect_model_of_three_features_loses_only_the_other_five(geometry) -> None:
+def test_a_perfect_model_of_three_features_loses_only_the_other_five(geometry: ModuleType) -> None:
     w = np.zeros((1, 8, 3), dtype=np.float32)
     w[0, :3] = np.eye(3)
     measured = geometry.measure(w, np.zeros((1, 8), dtype=np.float32), np.random.default_rng(0))
@@ -152,7 +154,7 @@ def test_a_perfect_model_of_three_features_loses_only_the_other_five(geometry) -
 
 
 @pytest.mark.parametrize("k", range(9))
-def test_exactly_k_features_are_active_each_as_often_as_the_others(data, k: int) -> None:
+def test_exactly_k_features_are_active_each_as_often_as_the_others(data: ModuleType, k: int) -> None:
     n = 20_000
     x = data.k_active_features(np.random.default_rng(k), n, k)
     active = x > 0
@@ -167,7 +169,7 @@ def test_exactly_k_features_are_active_each_as_often_as_the_others(data, k: int)
         assert x.max() < 1.0
 
 
-def test_every_pair_of_features_is_equally_likely(data) -> None:
+def test_every_pair_of_features_is_equally_likely(data: ModuleType) -> None:
     n = 28_000
     active = data.k_active_features(np.random.default_rng(1), n, 2) > 0
     together = (active.T.astype(float) @ active)[np.triu_indices(8, 1)]
@@ -176,12 +178,12 @@ def test_every_pair_of_features_is_equally_likely(data) -> None:
 
 
 @pytest.mark.parametrize("k", [-1, 9])
-def test_an_impossible_number_of_active_features_is_refused(data, k: int) -> None:
+def test_an_impossible_number_of_active_features_is_refused(data: ModuleType, k: int) -> None:
     with pytest.raises(ValueError, match="between 0 and 8"):
         data.k_active_features(np.random.default_rng(0), 10, k)
 
 
-def test_sparse_features_are_independent_with_the_right_marginals(data) -> None:
+def test_sparse_features_are_independent_with_the_right_marginals(data: ModuleType) -> None:
     x = data.sparse_features(np.random.default_rng(0), (100, 1000))
     active = (x > 0).reshape(-1, 8)
     assert x.shape == (100, 1000, 8)
@@ -190,7 +192,7 @@ def test_sparse_features_are_independent_with_the_right_marginals(data) -> None:
     assert both == pytest.approx(P * P, rel=0.25)
 
 
-def test_the_same_generator_gives_the_same_samples(data) -> None:
+def test_the_same_generator_gives_the_same_samples(data: ModuleType) -> None:
     first, second, other = (data.k_active_features(np.random.default_rng(s), 50, 3) for s in (7, 7, 8))
     assert (first == second).all()
     assert (first != other).any()

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pinned
@@ -107,7 +108,7 @@ def test_every_idea_can_be_read_and_names_what_it_should_move(template: Template
     assert all(idea.hypotheses and idea.metrics for idea in ideas)
 
 
-def test_the_inputs_of_the_smallest_trees_are_those_listed_by_hand(data) -> None:
+def test_the_inputs_of_the_smallest_trees_are_those_listed_by_hand(data: ModuleType) -> None:
     """Depth 2: nodes a, b under the root, aa, ab under a, ba, bb under b."""
     x, p = data.inputs("early_stopping", 2, None)
     nothing, a, b = (0, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0), (0, 1, 0, 0, 0, 0)
@@ -122,7 +123,7 @@ def test_the_inputs_of_the_smallest_trees_are_those_listed_by_hand(data) -> None
 @pytest.mark.parametrize(
     ("law", "depth"), [(law, depth) for law in LAWS for depth in (1, 2, 3, 6) if law in PATHS or depth <= 3]
 )
-def test_probabilities_add_up_and_give_the_marginals(data, law: str, depth: int) -> None:
+def test_probabilities_add_up_and_give_the_marginals(data: ModuleType, law: str, depth: int) -> None:
     x, p = data.inputs(law, depth, None)
     assert len(np.unique(x, axis=0)) == len(x)
     assert p.sum() == pytest.approx(1)
@@ -130,7 +131,7 @@ def test_probabilities_add_up_and_give_the_marginals(data, law: str, depth: int)
     assert p @ x == pytest.approx(child ** data.level_of(depth), rel=1e-6)
 
 
-def test_there_are_42_cells(data) -> None:
+def test_there_are_42_cells(data: ModuleType) -> None:
     assert {law: len(data.cells(law)) for law in LAWS} == N_CELLS
     assert data.cells("full_depth")[:3] == [(1, 2), (2, 2), (2, 3)]
 
@@ -142,7 +143,7 @@ def cofiring(x: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("law", PATHS)
-def test_sampled_and_counted_paths_have_the_exact_cofiring(data, law: str) -> None:
+def test_sampled_and_counted_paths_have_the_exact_cofiring(data: ModuleType, law: str) -> None:
     depth, n = 4, 200_000
     exact = cofiring(*data.inputs(law, depth, None))
     rows = data.paths(depth)
@@ -152,7 +153,7 @@ def test_sampled_and_counted_paths_have_the_exact_cofiring(data, law: str) -> No
         assert np.abs(cofiring(rows, frequencies) - exact).max() < 5 * 0.5 / n**0.5
 
 
-def test_independent_features_have_the_marginals_of_the_tree_and_are_independent(data) -> None:
+def test_independent_features_have_the_marginals_of_the_tree_and_are_independent(data: ModuleType) -> None:
     depth, n = 4, 200_000
     x = data.unpack(data.sample_codes(np.random.default_rng(0), depth, (n,)), data.n_features(depth))
     marginals = 0.25 ** data.level_of(depth)
@@ -164,17 +165,17 @@ def test_independent_features_have_the_marginals_of_the_tree_and_are_independent
 
 @pytest.mark.parametrize("law", PATHS)
 @pytest.mark.parametrize("shallow", [1, 2, 4])
-def test_counts_of_a_tree_cut_off_follow_the_law_of_the_shallow_tree(data, law: str, shallow: int) -> None:
+def test_counts_of_a_tree_cut_off_follow_the_law_of_the_shallow_tree(data: ModuleType, law: str, shallow: int) -> None:
     folded = data.path_probabilities(law, 4) @ data.shallower(4, shallow)
     assert folded == pytest.approx(data.path_probabilities(law, shallow))
 
 
-def test_independent_features_that_do_not_fit_into_a_code_are_refused(data) -> None:
+def test_independent_features_that_do_not_fit_into_a_code_are_refused(data: ModuleType) -> None:
     with pytest.raises(ValueError, match="depth 5 does not fit into 32 bits"):
         data.sample_codes(np.random.default_rng(0), 5, (10,))
 
 
-def test_distinct_codes_are_counted_row_by_row(data) -> None:
+def test_distinct_codes_are_counted_row_by_row(data: ModuleType) -> None:
     values, counts = data.distinct(np.array([[1, 1, 4, 4, 4], [0, 2, 3, 3, 9]]))
     assert values.tolist() == [[1, 4, 0, 0], [0, 2, 3, 9]]
     assert counts.tolist() == [[2, 3, 0, 0], [1, 1, 2, 1]]
@@ -183,7 +184,7 @@ def test_distinct_codes_are_counted_row_by_row(data) -> None:
     assert counts.sum(axis=1).tolist() == [5, 5]
 
 
-def plan(minibatches, law: str, seeds: tuple[int, ...] = (0, 1), n_steps: int = 3):
+def plan(minibatches: ModuleType, law: str, seeds: tuple[int, ...] = (0, 1), n_steps: int = 3) -> Any:
     return minibatches.Plan(law, (2, 3, 4), seeds, 2, 64, n_steps, torch.device("cpu"))
 
 
@@ -197,7 +198,9 @@ def models(depth: int, groups: int = 4) -> tuple:
 
 
 @pytest.mark.parametrize(("law", "stream"), [(LAWS[0], "counted"), (LAWS[0], "sampled"), (LAWS[2], "merged")])
-def test_the_gradient_is_that_of_autograd(minibatches, experiment, law: str, stream: str) -> None:
+def test_the_gradient_is_that_of_autograd(
+    minibatches: ModuleType, experiment: ModuleType, law: str, stream: str
+) -> None:
     for depth, (x, weight) in next(minibatches.STREAMS[stream](plan(minibatches, law))).items():
         w, b = models(depth)
         by_hand = experiment.gradient(x, weight, w, b)
@@ -209,7 +212,7 @@ def test_the_gradient_is_that_of_autograd(minibatches, experiment, law: str, str
         assert not by_hand[0][:, 0, 2:].any(), "padding gets exactly no gradient"
 
 
-def test_counts_have_the_gradient_of_the_batch_that_they_count(data, experiment) -> None:
+def test_counts_have_the_gradient_of_the_batch_that_they_count(data: ModuleType, experiment: ModuleType) -> None:
     """The same batch once as samples and once as counts over the distinct inputs."""
     depth, groups, batch = 3, 4, 64
     nodes = data.sample_nodes(np.random.default_rng(0), "early_stopping", depth, (groups, batch))
@@ -222,7 +225,7 @@ def test_counts_have_the_gradient_of_the_batch_that_they_count(data, experiment)
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
 
 
-def test_merged_batches_are_the_sampled_ones(minibatches) -> None:
+def test_merged_batches_are_the_sampled_ones(minibatches: ModuleType) -> None:
     """The same generator draws both, so the mean input must agree exactly, depth by depth."""
     batches = minibatches.sampled(plan(minibatches, "independent"))
     for sampled, merged in zip(batches, minibatches.merged(plan(minibatches, "independent")), strict=True):
@@ -233,7 +236,7 @@ def test_merged_batches_are_the_sampled_ones(minibatches) -> None:
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_a_seed_sees_the_same_batches_whatever_seeds_run_beside_it(minibatches, law: str) -> None:
+def test_a_seed_sees_the_same_batches_whatever_seeds_run_beside_it(minibatches: ModuleType, law: str) -> None:
     stream = minibatches.STREAMS[minibatches.CHEAPEST[law]]
     alone = next(stream(plan(minibatches, law, (1,))))
     beside = next(stream(plan(minibatches, law, (0, 1))))
@@ -246,7 +249,7 @@ def test_a_seed_sees_the_same_batches_whatever_seeds_run_beside_it(minibatches, 
         torch.testing.assert_close(mean, other_mean[2:])
 
 
-def test_training_lowers_the_loss_and_leaves_the_padding_at_zero(experiment) -> None:
+def test_training_lowers_the_loss_and_leaves_the_padding_at_zero(experiment: ModuleType) -> None:
     config = experiment.Config("early_stopping", ((2, 2), (2, 4), (3, 3)), "counted", n_steps=200)
     stacks, curve = experiment.train(config, [0, 1], torch.device("cpu"))
     assert {depth: w.shape for depth, (w, _) in stacks.items()} == {2: (2, 5, 2, 4, 6), 3: (2, 5, 1, 3, 14)}
@@ -257,13 +260,13 @@ def test_training_lowers_the_loss_and_leaves_the_padding_at_zero(experiment) -> 
     assert alone[2][0][0] == pytest.approx(stacks[2][0][1], abs=1e-3)
 
 
-def test_the_initial_scale_does_not_depend_on_how_many_models_train(experiment) -> None:
+def test_the_initial_scale_does_not_depend_on_how_many_models_train(experiment: ModuleType) -> None:
     few, many = (experiment.Config("full_depth", ((5, 4),), "counted", n_instances=n) for n in (5, 400))
     stds = [experiment.initial_weights(config, [0], 5).std() for config in (few, many)]
     assert stds == pytest.approx([(2 / (9 * 62)) ** 0.5] * 2, rel=0.05)
 
 
-def test_losses_are_those_computed_by_hand(data, sweep) -> None:
+def test_losses_are_those_computed_by_hand(data: ModuleType, sweep: ModuleType) -> None:
     x, p = data.inputs("early_stopping", 1, None)
     w, b = np.zeros((3, 2, 2), dtype=np.float32), np.zeros((3, 2), dtype=np.float32)
     w[1] = np.eye(2)
@@ -273,14 +276,16 @@ def test_losses_are_those_computed_by_hand(data, sweep) -> None:
     assert sweep.variance(x, p) == pytest.approx(1 / 4 * 3 / 4)
 
 
-def test_a_model_that_loses_one_leaf_of_cell_2_2_has_the_loss_of_the_local_minimum(data, sweep) -> None:
+def test_a_model_that_loses_one_leaf_of_cell_2_2_has_the_loss_of_the_local_minimum(
+    data: ModuleType, sweep: ModuleType
+) -> None:
     x, p = data.inputs("early_stopping", 2, None)
     w = np.eye(6, dtype=np.float32)
     w[5, 5] = 0
     assert sweep.losses(w, np.zeros(6, dtype=np.float32), x, p) == pytest.approx(1 / 96)
 
 
-def test_a_depth_that_no_cell_solves_has_no_min_n_hidden(data, sweep) -> None:
+def test_a_depth_that_no_cell_solves_has_no_min_n_hidden(data: ModuleType, sweep: ModuleType) -> None:
     loss = [np.full((3, 5), 1e-3) for _ in data.cells("independent")]
     assert sweep.min_n_hidden("independent", loss) == {"2": None, "3": None, "4": None}
     loss[data.cells("independent").index((3, 7))][2, 4] = 9e-6
@@ -288,7 +293,7 @@ def test_a_depth_that_no_cell_solves_has_no_min_n_hidden(data, sweep) -> None:
     assert sweep.min_n_hidden("independent", loss) == {"2": None, "3": 7, "4": None}
 
 
-def test_metrics_are_means_over_cells_of_statistics_over_instances(sweep) -> None:
+def test_metrics_are_means_over_cells_of_statistics_over_instances(sweep: ModuleType) -> None:
     loss = [np.array([[0, 1e-3, 2e-3]]), np.array([[4e-6, 4e-6, 1e-3]])]
     fvu = [np.array([[0.0, 0.009, 0.3]]), np.array([[0.1, 0.1, 0.1]])]
     measured = sweep.metrics(loss, fvu)
@@ -299,7 +304,7 @@ def test_metrics_are_means_over_cells_of_statistics_over_instances(sweep) -> Non
     assert measured["cells_solved"] == [2]
 
 
-def good(sweep) -> dict[str, np.ndarray]:
+def good(sweep: ModuleType) -> dict[str, np.ndarray]:
     """Empty but valid weights of one seed under the independent law."""
     arrays = {}
     for depth in (2, 3, 4):
@@ -342,7 +347,9 @@ def spoilt(arrays: dict[str, np.ndarray], how: str) -> dict[str, np.ndarray]:
         "more hidden units than the cell has",
     ],
 )
-def test_hostile_weights_are_refused_in_one_line(modules, sweep, tmp_path: Path, how: str) -> None:
+def test_hostile_weights_are_refused_in_one_line(
+    modules: dict[str, ModuleType], sweep: ModuleType, tmp_path: Path, how: str
+) -> None:
     np.savez(tmp_path / "weights_independent.npz", **spoilt(good(sweep), how))
     with pytest.raises(modules["artifacts"].ArtifactError, match=r"^weights_independent.npz: ") as caught:
         sweep.load_stacks(tmp_path, "independent", 1)

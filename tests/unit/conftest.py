@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Budget, Comparison, Finding, Idea, MetricSpec, Usage
+from harness.records import Budget, Comparison, Finding, Idea, MetricSpec, Scores, Usage
 from harness.results.compare import compare
 from harness.state.events import (
     AnyEvent,
@@ -147,7 +147,7 @@ def make_workspace(template: Template, root: Path) -> Workspace:
     return made
 
 
-BASELINE = {"toy": {"loss": (1.0, 1.1, 0.9), "accuracy": (0.5, 0.6, 0.4), "seconds": (3.0, 3.1, 3.2)}}
+BASELINE: Scores = {"toy": {"loss": (1.0, 1.1, 0.9), "accuracy": (0.5, 0.6, 0.4), "seconds": (3.0, 3.1, 3.2)}}
 
 
 class Story:

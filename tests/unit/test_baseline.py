@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,17 @@ def stored(template: Template, tmp_path: Path) -> Path:
 
 
 def save(tmp_path: Path, template: Template) -> None:
-    baseline.save(
-        tmp_path / "baselines",
-        template,
-        tmp_path / "out",
+    made = Baseline(
+        template=template.name,
+        fingerprint=baseline.fingerprint(template),
         scores=BASELINE,
         reported=BASELINE,
-        seconds=1.23456,
+        seconds=1.235,
         machine=MACHINE,
+        made_at=time.time(),
+        seeding="varies",
     )
+    baseline.save(tmp_path / "baselines", made, tmp_path / "out")
 
 
 def refusal(stored: Path, folder: Path) -> str:

@@ -6,8 +6,9 @@ import pytest
 
 from harness.claims.check import FINDINGS, Known, unsupported
 from harness.claims.prose import numbers
+from harness.records import Scores
 
-SCORES = {
+SCORES: dict[int, Scores] = {
     0: {"left": {"val_loss": (0.50, 0.52, 0.54), "accuracy": (0.80, 0.81, 0.82)}},
     1: {"left": {"val_loss": (0.40, 0.42, 0.44), "accuracy": (0.90, 0.91, 0.92)}},
     2: {"left": {"val_loss": (0.51, 0.53, 0.55), "accuracy": (0.79, 0.81, 0.80)}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import assume, given, settings
@@ -56,7 +57,7 @@ def test_holms_values_are_those_of_the_definition(p: list[float]) -> None:
 
 @quick
 @given(p_values, st.randoms())
-def test_the_order_of_runs_does_not_matter(p: list[float], random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_runs_does_not_matter(p: list[float], random: Random) -> None:
     order = list(range(len(p)))
     random.shuffle(order)
     assert holm([p[i] for i in order]) == pytest.approx([holm(p)[i] for i in order])
@@ -64,7 +65,9 @@ def test_the_order_of_runs_does_not_matter(p: list[float], random) -> None:  # t
 
 @quick
 @given(values, values, st.randoms())
-def test_the_order_of_seeds_does_not_matter(baseline, run, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_seeds_does_not_matter(
+    baseline: tuple[float, ...], run: tuple[float, ...], random: Random
+) -> None:
     varied(baseline, run)
     shuffled = list(run)
     random.shuffle(shuffled)
@@ -74,10 +77,13 @@ def test_the_order_of_seeds_does_not_matter(baseline, run, random) -> None:  # t
 
 @quick
 @given(values, values, st.sampled_from([1e-6, 0.5, 3.0, 1e6]))
-def test_the_unit_of_a_metric_changes_no_verdict(baseline, run, unit: float) -> None:  # type: ignore[no-untyped-def]
+def test_the_unit_of_a_metric_changes_no_verdict(
+    baseline: tuple[float, ...], run: tuple[float, ...], unit: float
+) -> None:
     varied(baseline, run)
     first = compared(baseline, run)
     other = compared(tuple(unit * v for v in baseline), tuple(unit * v for v in run))
+    assert first.p is not None and first.detectable is not None
     assume(abs(first.p - 0.05) > 1e-6)
     assert other.p == pytest.approx(first.p, rel=1e-6)
     assert other.effect == pytest.approx(unit * first.effect, rel=1e-6, abs=unit * 1e-9)
@@ -100,7 +106,9 @@ def test_swapping_min_and_max_mirrors_the_verdict(baseline: tuple[float, ...], r
 
 @quick
 @given(values, values, st.floats(0, 1))
-def test_screening_alone_never_says_better_and_fresh_seeds_never_say_worse(baseline, run, p: float) -> None:  # type: ignore[no-untyped-def]
+def test_screening_alone_never_says_better_and_fresh_seeds_never_say_worse(
+    baseline: tuple[float, ...], run: tuple[float, ...], p: float
+) -> None:
     seen = compared(baseline, run)
     assert screening(seen, p) != "better"
     assert confirmation(seen, p) in ("better", "not confirmed")
@@ -124,7 +132,12 @@ def test_one_value_never_gets_a_p_value(one: float, many: tuple[float, ...]) -> 
 
 @quick
 @given(values, values, st.integers(1, 50))
-def test_more_tries_never_make_a_smaller_effect_detectable(baseline, run, tried: int) -> None:  # type: ignore[no-untyped-def]
+def test_more_tries_never_make_a_smaller_effect_detectable(
+    baseline: tuple[float, ...], run: tuple[float, ...], tried: int
+) -> None:
     varied(baseline, run)
-    assert compared(baseline, run, tried=tried + 1).detectable >= compared(baseline, run, tried=tried).detectable
-    assert math.isfinite(compared(baseline, run, tried=tried).detectable)
+    detectable = compared(baseline, run, tried=tried).detectable
+    after_one_more = compared(baseline, run, tried=tried + 1).detectable
+    assert detectable is not None and after_one_more is not None
+    assert after_one_more >= detectable
+    assert math.isfinite(detectable)

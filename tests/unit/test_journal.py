@@ -16,13 +16,15 @@ from harness.state.journal import Journal, read
 from harness.state.verdicts import in_one_word, judge, screen
 from harness.template.folder import Template
 
+from .conftest import Story
+
 TEMPLATE = Path(__file__).parents[2] / "templates" / "tms_geometry"
 CONFIRMED = Path(__file__).parent / "data" / "journal_with_a_confirmation.jsonl"
 OLD = Path(__file__).parent / "data" / "journal_format_1.jsonl"
 
 
 @pytest.fixture
-def path(tmp_path: Path, story) -> Path:
+def path(tmp_path: Path, story: type[Story]) -> Path:
     path = tmp_path / "study" / ".harness" / "journal.jsonl"
     with Journal(path) as journal:
         for event in story().run((0.1, 0.2, 0.15)).failed_run(message="naïve “quotes”\nand lines").events:
@@ -30,7 +32,7 @@ def path(tmp_path: Path, story) -> Path:
     return path
 
 
-def test_what_is_appended_is_read_back_the_same(path: Path, story) -> None:
+def test_what_is_appended_is_read_back_the_same(path: Path, story: type[Story]) -> None:
     events = read(path)
     assert events == story().run((0.1, 0.2, 0.15)).failed_run(message="naïve “quotes”\nand lines").events
     assert path.read_bytes().count(b"\n") == len(events)
@@ -38,7 +40,7 @@ def test_what_is_appended_is_read_back_the_same(path: Path, story) -> None:
         assert journal.events == events
 
 
-def test_every_event_is_in_the_file_before_append_returns(path: Path, story) -> None:
+def test_every_event_is_in_the_file_before_append_returns(path: Path, story: type[Story]) -> None:
     with Journal(path) as journal:
         before = len(read(path))
         journal.append(story().stopped().events[-1])
@@ -48,7 +50,9 @@ def test_every_event_is_in_the_file_before_append_returns(path: Path, story) -> 
 @pytest.mark.parametrize(
     "torn", [b'{"at":1.0,"kind":"turn_st', b"{", b'{"at":1.0,"kind":"study_resumed"}', b"\xff\x00"]
 )
-def test_a_torn_last_line_is_cut_back_and_the_next_event_is_readable(path: Path, story, torn: bytes) -> None:
+def test_a_torn_last_line_is_cut_back_and_the_next_event_is_readable(
+    path: Path, story: type[Story], torn: bytes
+) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + torn)
     events = read(path)

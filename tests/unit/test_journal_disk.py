@@ -12,6 +12,8 @@ from harness.state.events import StudyStopped
 from harness.state.history import History
 from harness.state.journal import Journal, read
 
+from .conftest import Story
+
 LONG = 9000
 SCRIPT = """\
 import resource, signal, sys
@@ -39,7 +41,7 @@ with Journal(path) as journal:
 
 
 @pytest.fixture
-def path(tmp_path: Path, story) -> Path:
+def path(tmp_path: Path, story: type[Story]) -> Path:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         for event in story().run((0.1, 0.2, 0.15)).events:

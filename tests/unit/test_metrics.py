@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.errors import MetricsError
-from harness.records import MetricSpec
+from harness.records import MetricSpec, Scores
 from harness.results import final_info
 from harness.results.compare import compare
 from harness.state.events import EVENTS, AttemptEnded, Recorded
@@ -164,7 +164,7 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
         values=values,
         tried=1,
     )
-    event = Recorded(turn=1, outcome="ok", commit="c", run=1, attempt=1, comparisons=(compared,))
+    event = Recorded(turn=1, came_to="attempt", outcome="ok", commit="c", run=1, attempt=1, comparisons=(compared,))
     assert EVENTS.validate_json(f"[{event.model_dump_json()}]") == [event]
 
 
@@ -204,8 +204,8 @@ def test_one_value_has_no_spread() -> None:
 
 
 def test_a_verified_value_replaces_the_reported_one() -> None:
-    reported = {"toy": {"loss": (1.0,), "seconds": (3.0,)}}
-    verified = {"toy": {"loss": (2.0,)}}
+    reported: Scores = {"toy": {"loss": (1.0,), "seconds": (3.0,)}}
+    verified: Scores = {"toy": {"loss": (2.0,)}}
     assert final_info.overlay(reported, verified, "loss") == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
 
 
@@ -220,31 +220,29 @@ def test_a_verified_value_replaces_the_reported_one() -> None:
         ({"toy": {"Loss": (2.0,)}}, r"does not give 'loss' on 'toy' \(it gives: Loss\)"),
     ],
 )
-def test_a_claim_never_takes_the_place_of_a_value_with_another_name(
-    verified: dict[str, dict[str, tuple[float, ...]]], said: str
-) -> None:
+def test_a_claim_never_takes_the_place_of_a_value_with_another_name(verified: Scores, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         final_info.overlay({"toy": {"loss": (1.0,)}}, verified, "loss")
 
 
 def test_a_claim_far_from_the_verified_value_is_told_with_both() -> None:
-    verified = {"toy": {"loss": (1.0, 1.0), "accuracy": (0.5, 0.5)}}
-    claimed = {"toy": {"loss": (0.1, 0.1), "accuracy": (0.51, 0.51)}}
+    verified: Scores = {"toy": {"loss": (1.0, 1.0), "accuracy": (0.5, 0.5)}}
+    claimed: Scores = {"toy": {"loss": (0.1, 0.1), "accuracy": (0.51, 0.51)}}
     (sentence,) = final_info.disagreements(claimed, verified)
     assert sentence == "loss on toy: reported 0.1, verified 1"
     assert final_info.disagreements(verified, verified) == []
 
 
 def test_an_estimate_on_other_samples_that_errs_both_ways_is_no_claim() -> None:
-    verified = {"toy": {"dead": (0.0, 0.05, 0.0, 0.0, 0.0), "loss": (0.9, 1.0, 1.1, 1.0, 1.2)}}
-    honest = {"toy": {"dead": (0.05, 0.0, 0.05, 0.0, 0.0), "loss": (0.8, 1.1, 1.3, 0.9, 1.4)}}
+    verified: Scores = {"toy": {"dead": (0.0, 0.05, 0.0, 0.0, 0.0), "loss": (0.9, 1.0, 1.1, 1.0, 1.2)}}
+    honest: Scores = {"toy": {"dead": (0.05, 0.0, 0.05, 0.0, 0.0), "loss": (0.8, 1.1, 1.3, 0.9, 1.4)}}
     assert final_info.disagreements(honest, verified) == []
-    always_less = {"toy": {"loss": tuple(0.9 * value for value in verified["toy"]["loss"])}}
+    always_less: Scores = {"toy": {"loss": tuple(0.9 * value for value in verified["toy"]["loss"])}}
     assert len(final_info.disagreements(always_less, verified)) == 1
 
 
 def test_an_estimate_that_is_off_by_design_is_no_claim_until_it_is_off_further() -> None:
-    usual = {"toy": {"loss": (0.8, 0.81)}}, {"toy": {"loss": (1.0, 1.01)}}
-    verified = {"toy": {"loss": (0.5, 0.51)}}
+    usual: tuple[Scores, Scores] = {"toy": {"loss": (0.8, 0.81)}}, {"toy": {"loss": (1.0, 1.01)}}
+    verified: Scores = {"toy": {"loss": (0.5, 0.51)}}
     assert final_info.disagreements({"toy": {"loss": (0.3, 0.31)}}, verified, usual) == []
     assert len(final_info.disagreements({"toy": {"loss": (0.1, 0.11)}}, verified, usual)) == 1

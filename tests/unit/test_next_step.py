@@ -23,7 +23,7 @@ from harness.planning.steps import (
 )
 from harness.planning.strategies import Best, Last, Strategy
 from harness.records import Budget, Finding
-from harness.state.events import ConfirmationAsked
+from harness.state.events import CameTo, ConfirmationAsked
 from harness.template.folder import Template
 from harness.template.manifest import Manifest
 
@@ -54,7 +54,7 @@ def attempt(run: int = 1, number: int = 1, turn: int = 1, **more: Any) -> Attemp
 def record(s: Story, outcome: str, turn: int = -1) -> Record:
     """The step that commits the last turn; its date is that of the last event."""
     ended = s.history.ended
-    came_to = "attempt" if ended else "notes" if outcome == "notes" else "check"
+    came_to: CameTo = "attempt" if ended else "notes" if outcome == "notes" else "check"
     return Record(s.history.turns[turn], came_to, outcome, s.events[-1].at, ended)
 
 

@@ -14,9 +14,9 @@ from harness.records import Finding, Idea, Usage
 def test_records_cannot_be_changed_and_refuse_unknown_fields() -> None:
     idea = Idea(title="t", prompt="p")
     with pytest.raises(ValidationError):
-        idea.title = "other"  # type: ignore[misc]
+        idea.title = "other"  # type: ignore[misc]  # the record is frozen
     with pytest.raises(ValidationError):
-        Idea(title="t", prompt="p", unheard_of=1)
+        Idea(title="t", prompt="p", unheard_of=1)  # type: ignore[call-arg]  # there is no such field
 
 
 def test_accounts_add_up() -> None:

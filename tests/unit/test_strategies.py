@@ -8,6 +8,8 @@ from harness import plugins
 from harness.planning import strategies
 from harness.planning.strategies import Best, Last
 
+from .conftest import Story
+
 GOOD, BETTER, BAD = (0.5, 0.6, 0.55), (0.1, 0.2, 0.15), (2.0, 2.1, 2.2)
 
 
@@ -17,7 +19,7 @@ def test_the_built_in_strategies_are_found() -> None:
 
 
 @pytest.mark.parametrize("losses", [[], [GOOD], [BETTER, BAD]])
-def test_last_never_goes_back(story, losses: list[tuple[float, ...]]) -> None:
+def test_last_never_goes_back(story: type[Story], losses: list[tuple[float, ...]]) -> None:
     s = story()
     for loss in losses:
         s.run(loss)
@@ -37,13 +39,15 @@ def test_last_never_goes_back(story, losses: list[tuple[float, ...]]) -> None:
         ([BAD, BAD], 0),
     ],
 )
-def test_best_goes_back_to_the_best_run_so_far_or_the_baseline(story, losses, base: int | None) -> None:
+def test_best_goes_back_to_the_best_run_so_far_or_the_baseline(
+    story: type[Story], losses: list[tuple[float, ...]], base: int | None
+) -> None:
     s = story()
     for loss in losses:
         s.run(loss)
     assert Best().base(s.history) == base
 
 
-def test_best_takes_no_failed_run(story) -> None:
+def test_best_takes_no_failed_run(story: type[Story]) -> None:
     assert Best().base(story().run(BETTER).failed_run().history) is None
     assert Best().base(story().failed_run().history) is None

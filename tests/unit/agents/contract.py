@@ -14,7 +14,7 @@ from harness import agents
 from harness.agents import Agent, Instruction, Request, Setup
 from harness.checks.scope import check_scope
 from harness.paths import StudyPaths
-from harness.records import Call, Record, Reply
+from harness.records import Call, Purpose, Record, Reply
 from harness.template.folder import Template
 from harness.workspace import Workspace
 
@@ -53,7 +53,7 @@ class Desk:
         self.made.append(agents.find(self.name)(setup))
         return self.made[-1]
 
-    def turn(self, agent: Agent, history: Any, before: str, purpose: str = "next") -> tuple[Reply, str]:
+    def turn(self, agent: Agent, history: Any, before: str, purpose: Purpose = "next") -> tuple[Reply, str]:
         """One turn on a desk that holds `before`: what the agent says, and the tree of the desk after it."""
         desk = self.workspace.desk(self.paths.desk)
         desk.lay_out(before, self.workspace.template.protected)

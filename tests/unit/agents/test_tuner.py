@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from harness.agents import Instruction, Request, Setup
 from harness.agents.tuner import TunerAgent, TunerSettings, constants, with_constants
 from harness.errors import TemplateError
 from harness.paths import StudyPaths
+from harness.records import Purpose
 from harness.template.folder import Template
 from harness.workspace import Workspace
+from unit.conftest import Story
 
 SOURCE = '''\
 """Doc with ümlauts and 日本."""
@@ -39,7 +42,7 @@ def main():
 
 
 def test_constants_are_found_with_and_without_annotation() -> None:
-    names = dict.fromkeys(("RATE", "WIDTH", "SHIFT", "MODE", "LAYERS", "NAME"))
+    names = ("RATE", "WIDTH", "SHIFT", "MODE", "LAYERS", "NAME")
     assert constants(SOURCE, names) == {
         "RATE": 0.1,
         "WIDTH": 8,
@@ -69,14 +72,14 @@ def test_all_values_are_written_at_once() -> None:
     values = {"NAME": "a longer name than before", "RATE": 1e-05, "AFTER": 22, "WIDTH": 1000, "SHIFT": 0.5, "MODE": "x"}
     for order in (values, dict(reversed(values.items()))):
         rewritten = with_constants(SOURCE, order)
-        assert constants(rewritten, dict.fromkeys(values)) == values
+        assert constants(rewritten, values) == values
         assert "# RATE = 9" in rewritten
         assert "RATE = 5  # a local one" in rewritten
         assert len(rewritten.splitlines()) == len(SOURCE.splitlines())
 
 
 def test_values_already_there_change_nothing_but_their_spelling() -> None:
-    values = constants(SOURCE, dict.fromkeys(("RATE", "WIDTH", "MODE")))
+    values = constants(SOURCE, ("RATE", "WIDTH", "MODE"))
     assert with_constants(SOURCE, values) == SOURCE
 
 
@@ -101,7 +104,7 @@ def test_values_already_there_change_nothing_but_their_spelling() -> None:
 )
 def test_what_is_not_assigned_once_to_a_literal_is_refused_by_name(source: str) -> None:
     with pytest.raises(TemplateError, match=r"search_space\.RATE"):
-        constants(source, {"RATE": None})
+        constants(source, ["RATE"])
     with pytest.raises(TemplateError, match=r"search_space\.RATE"):
         with_constants(source, {"RATE": 0.5})
 
@@ -128,7 +131,7 @@ def agent(workspace: Workspace) -> TunerAgent:
     return tuner(workspace)
 
 
-def suggested(agent: TunerAgent, workspace: Workspace, history: Any, purpose: str = "next") -> dict[str, Any]:
+def suggested(agent: TunerAgent, workspace: Workspace, history: Any, purpose: Purpose = "next") -> dict[str, Any]:
     reply = agent.edit(Instruction(purpose, "", history), workspace.root)
     assert reply.problems == ()
     source = (workspace.root / "experiment.py").read_text()
@@ -137,7 +140,9 @@ def suggested(agent: TunerAgent, workspace: Workspace, history: Any, purpose: st
     return values
 
 
-def test_suggestions_lie_in_the_space_and_only_the_constants_change(agent, workspace, story) -> None:
+def test_suggestions_lie_in_the_space_and_only_the_constants_change(
+    agent: TunerAgent, workspace: Workspace, story: type[Story]
+) -> None:
     before = (workspace.root / "experiment.py").read_text()
     values = suggested(agent, workspace, story().history)
     assert 0.001 <= values["RATE"] <= 1.0
@@ -146,7 +151,9 @@ def test_suggestions_lie_in_the_space_and_only_the_constants_change(agent, works
     assert (workspace.root / "experiment.py").read_text() == with_constants(before, values)
 
 
-def test_the_same_history_gives_the_same_suggestion_and_another_turn_another(agent, workspace, story) -> None:
+def test_the_same_history_gives_the_same_suggestion_and_another_turn_another(
+    agent: TunerAgent, workspace: Workspace, story: type[Story]
+) -> None:
     s, seen = story(), []
     for loss in (0.5, 0.4, 0.6, 0.3, 0.2, 0.45):
         values = suggested(agent, workspace, s.history)
@@ -156,7 +163,7 @@ def test_the_same_history_gives_the_same_suggestion_and_another_turn_another(age
     assert len(set(seen)) == len(seen)
 
 
-def test_results_steer_the_suggestions(agent, workspace, story) -> None:
+def test_results_steer_the_suggestions(agent: TunerAgent, workspace: Workspace, story: type[Story]) -> None:
     """Two studies whose results differ get different suggestions once the sampler has learnt."""
     good, bad = story(), story()
     for n in range(6):
@@ -165,28 +172,30 @@ def test_results_steer_the_suggestions(agent, workspace, story) -> None:
     assert suggested(agent, workspace, good.history) != suggested(agent, workspace, bad.history)
 
 
-def test_failed_and_rejected_turns_are_learnt_from_as_failures(agent, workspace, story) -> None:
+def test_failed_and_rejected_turns_are_learnt_from_as_failures(
+    agent: TunerAgent, workspace: Workspace, story: type[Story]
+) -> None:
     s = story().failed_run()
     first = suggested(agent, workspace, s.history)
     s.turn("rejected")
     assert suggested(agent, workspace, s.history) != first
 
 
-def test_another_seed_makes_other_suggestions(workspace, story) -> None:
+def test_another_seed_makes_other_suggestions(workspace: Workspace, story: type[Story]) -> None:
     first = suggested(tuner(workspace), workspace, story().history)
     assert suggested(tuner(workspace, seed=1), workspace, story().history) != first
     with pytest.raises(ValidationError):
-        TunerSettings(seed="1")
+        TunerSettings(seed="1")  # type: ignore[arg-type]  # a text is no seed
 
 
-def test_it_writes_no_notes(agent, workspace, story) -> None:
+def test_it_writes_no_notes(agent: TunerAgent, workspace: Workspace, story: type[Story]) -> None:
     before = workspace.snapshot()
     reply = agent.edit(Instruction("finish", "", story().history), workspace.root)
     assert reply.problems == ()
     assert workspace.snapshot() == before
 
 
-def test_line_ends_are_kept(agent, workspace, story) -> None:
+def test_line_ends_are_kept(agent: TunerAgent, workspace: Workspace, story: type[Story]) -> None:
     path = workspace.root / "experiment.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     lines = path.read_bytes().count(b"\r\n")
@@ -194,7 +203,7 @@ def test_line_ends_are_kept(agent, workspace, story) -> None:
     assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n") == lines
 
 
-def test_a_template_without_a_search_space_cannot_be_tuned(toy) -> None:
+def test_a_template_without_a_search_space_cannot_be_tuned(toy: Path) -> None:
     manifest = toy / "template.toml"
     manifest.write_text(manifest.read_text().split("[search_space.RATE]")[0])
     with pytest.raises(TemplateError, match=r"no \[search_space\]"):
@@ -202,7 +211,9 @@ def test_a_template_without_a_search_space_cannot_be_tuned(toy) -> None:
 
 
 @pytest.mark.parametrize("present", ["'sgd'", "'rmsprop'", "None", "0.5"])
-def test_a_present_value_outside_the_space_is_no_obstacle(toy, workspace, story, present: str) -> None:
+def test_a_present_value_outside_the_space_is_no_obstacle(
+    toy: Path, workspace: Workspace, story: type[Story], present: str
+) -> None:
     manifest = (
         toy / "template.toml"
     ).read_text() + '\n[search_space.MODE]\ntype = "categorical"\nchoices = ["adam", "sgd"]\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,11 @@ from harness.checks.noop import NoOpCheck
 from harness.checks.types import TypeCheck, accepted_errors
 from harness.execution import process
 from harness.records import Finding
+from harness.template.folder import Template
+from harness.workspace import Workspace
 
 
-def test_the_toy_is_clean(workspace) -> None:
+def test_the_toy_is_clean(workspace: Workspace) -> None:
     assert LintCheck().check(workspace) == ()
 
 
@@ -32,7 +35,9 @@ def test_the_toy_is_clean(workspace) -> None:
         ("# flake8: noqa\nx = undefined_name\n", 2, "F821"),
     ],
 )
-def test_what_is_certain_to_crash_is_found_with_file_and_line(workspace, source: str, line: int, said: str) -> None:
+def test_what_is_certain_to_crash_is_found_with_file_and_line(
+    workspace: Workspace, source: str, line: int, said: str
+) -> None:
     (workspace.root / "helper.py").write_text(source)
     found = LintCheck().check(workspace)
     assert found
@@ -45,19 +50,19 @@ def test_what_is_certain_to_crash_is_found_with_file_and_line(workspace, source:
 @pytest.mark.parametrize(
     "source", ["import os\n", "x=1;y=2\n", "def f(x):\n  pass\n", "l = 1\n", "try:\n    pass\nexcept:\n    pass\n"]
 )
-def test_matters_of_taste_are_not(workspace, source: str) -> None:
+def test_matters_of_taste_are_not(workspace: Workspace, source: str) -> None:
     (workspace.root / "helper.py").write_text(source)
     assert LintCheck().check(workspace) == ()
 
 
-def test_no_configuration_of_the_agent_is_read(workspace) -> None:
+def test_no_configuration_of_the_agent_is_read(workspace: Workspace) -> None:
     (workspace.root / "ruff.toml").write_text('exclude = ["*"]\nlint.ignore = ["F821"]\n')
     (workspace.root / "pyproject.toml").write_text('[tool.ruff]\nexclude = ["*"]\n')
     (workspace.root / "experiment.py").write_text("undefined_name\n")
     assert [f.file for f in LintCheck().check(workspace)] == ["experiment.py"]
 
 
-def test_files_that_a_gitignore_names_are_checked_all_the_same(workspace) -> None:
+def test_files_that_a_gitignore_names_are_checked_all_the_same(workspace: Workspace) -> None:
     """A project ignores runs/* in git; its studies lie there."""
     (workspace.root.parent.parent / ".gitignore").write_text("runs/*\n*.py\n")
     (workspace.root / "experiment.py").write_text("undefined_name\n")
@@ -68,18 +73,18 @@ def test_files_that_a_gitignore_names_are_checked_all_the_same(workspace) -> Non
     assert [f.file for f in LintCheck().check(workspace)] == ["experiment.py"]
 
 
-def test_outputs_and_private_files_are_not_linted(workspace) -> None:
+def test_outputs_and_private_files_are_not_linted(workspace: Workspace) -> None:
     for name in ("run_1/x.py", "plots/x.py", ".harness/x.py"):
         (workspace.root / name).parent.mkdir(exist_ok=True)
         (workspace.root / name).write_text("undefined_name\n")
     assert LintCheck().check(workspace) == ()
 
 
-def test_a_folder_without_python_files_has_no_findings(tmp_path) -> None:
+def test_a_folder_without_python_files_has_no_findings(tmp_path: Path) -> None:
     assert lint(tmp_path) == ()
 
 
-def test_code_that_ran_before_is_found_and_says_what_ran_it(workspace) -> None:
+def test_code_that_ran_before_is_found_and_says_what_ran_it(workspace: Workspace) -> None:
     digest = workspace.executed_digest()
     assert NoOpCheck({}).check(workspace) == ()
     (finding,) = NoOpCheck({digest: "run 2"}).check(workspace)
@@ -92,7 +97,7 @@ def test_code_that_ran_before_is_found_and_says_what_ran_it(workspace) -> None:
 
 
 @pytest.fixture
-def type_check(workspace, template):
+def type_check(workspace: Workspace, template: Template) -> TypeCheck:
     """The check as a study makes it: what the pinned template already shows is accepted."""
     pinned = workspace.root / ".harness" / "template"
     template.pin(pinned)
@@ -108,21 +113,25 @@ def type_check(workspace, template):
         ("import json\n\njson.no_such_function\n", 3, "no_such_function"),
     ],
 )
-def test_calls_that_cannot_work_are_found(workspace, type_check, source: str, line: int, said: str) -> None:
+def test_calls_that_cannot_work_are_found(
+    workspace: Workspace, type_check: TypeCheck, source: str, line: int, said: str
+) -> None:
     (workspace.root / "helper.py").write_text(source)
     (finding,) = type_check.check(workspace)
     assert (finding.check, finding.file, finding.line) == ("types", "helper.py", line)
     assert said in finding.message
 
 
-def test_types_that_are_only_doubtful_are_not(workspace, type_check) -> None:
+def test_types_that_are_only_doubtful_are_not(workspace: Workspace, type_check: TypeCheck) -> None:
     (workspace.root / "helper.py").write_text(
         "import no_such_package\n\nx: int = 'text'\n\n\ndef f(a: int) -> str:\n    return a\n\n\nf('text')\n"
     )
     assert type_check.check(workspace) == ()
 
 
-def test_errors_of_the_template_itself_are_accepted_and_only_new_ones_told(toy, template, workspace) -> None:
+def test_errors_of_the_template_itself_are_accepted_and_only_new_ones_told(
+    toy: Path, template: Template, workspace: Workspace
+) -> None:
     fault = "def f(a):\n    return a\n\n\ndef g():\n    return f()\n"
     for folder in (toy, workspace.root):
         (folder / "data.py").write_text("NOISE = 0.01\n" + fault)
@@ -144,13 +153,13 @@ class Always:
         self.findings = findings
         self.asked = False
 
-    def check(self, workspace) -> tuple[Finding, ...]:
+    def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         del workspace
         self.asked = True
         return self.findings
 
 
-def test_the_first_check_that_finds_something_ends_the_round(workspace) -> None:
+def test_the_first_check_that_finds_something_ends_the_round(workspace: Workspace) -> None:
     clean, first, second = Always(), Always(Finding(check="a", message="1")), Always(Finding(check="b", message="2"))
     assert first_findings([clean, first, second], workspace) == first.findings
     assert not second.asked

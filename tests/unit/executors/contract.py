@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def finished(handle: Handle) -> JobResult:
     raise AssertionError(f"no result after {PATIENCE} s")
 
 
-def eventually(condition) -> bool:
+def eventually(condition: Callable[[], object]) -> bool:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
