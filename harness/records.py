@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 Scores = dict[str, dict[str, tuple[float, ...]]]
 """dataset → metric → one value per seed."""
@@ -22,6 +30,23 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built on first use, to start faster
 
 
+def _amount(amount: float | str) -> float | str:
+    text = amount.removesuffix("%") if isinstance(amount, str) and amount.endswith("%") else amount
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f'{amount!r} is not an amount; write a number, or a percentage such as "1 %"') from error
+    if isinstance(amount, str) and not amount.endswith("%"):
+        raise ValueError(f'{amount!r} is not an amount; write a number without quotes, or a percentage such as "1 %"')
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{amount!r} is not an amount; it must not be negative")
+    return amount
+
+
+Amount = Annotated[float | str, AfterValidator(_amount)]
+"""A number in the metric's unit, or a percentage of the baseline's mean such as "1 %"."""
+
+
 class MetricSpec(Record):
     """`[metrics.NAME]` of template.toml."""
 
@@ -29,6 +54,25 @@ class MetricSpec(Record):
     primary: bool = False
     machine_bound: bool = False
     """Compared only with a baseline from the same kind of machine."""
+    worth: Amount = 0.0
+    """Of the primary metric: the smallest gain that matters."""
+    guard: Amount | None = None
+    """Of another metric: how much worse it may become in a run that is called better."""
+
+    @model_validator(mode="after")
+    def _worth_is_the_primarys(self) -> MetricSpec:
+        if self.primary and self.guard is not None:
+            raise ValueError("guard is for metrics other than the primary one")
+        if not self.primary and self.worth:
+            raise ValueError("worth is for the primary metric; use guard for others")
+        return self
+
+    @staticmethod
+    def amount(amount: float | str, baseline: float) -> float:
+        """An amount in the metric's unit, given the baseline's mean."""
+        if isinstance(amount, str):
+            return float(amount.removesuffix("%")) / 100 * abs(baseline)
+        return float(amount)
 
 
 class Idea(Record):
@@ -51,6 +95,10 @@ class Budget(Record):
     """Numbered runs, not counting the baseline."""
     confirm: int = Field(1, ge=0)
     """How many of the best promising runs are re-run on fresh seeds at the end; not counted in `runs`."""
+    confirm_seeds: int | None = Field(None, ge=2)
+    """Fresh seeds per side that a confirmation may use; None for as many as the template allows."""
+    confirm_hours: float | None = Field(None, gt=0)
+    """Wall-clock hours after which a confirmation takes no further look."""
     attempts: int = Field(4, gt=0)
     """Launches per run before giving up on it."""
     fixes: int = Field(5, gt=0)
@@ -212,6 +260,15 @@ class Comparison(Record):
     """Minimum detectable effect: the smallest true effect that this number of seeds would detect with 80 % power at the
     corrected level."""
     note: str = ""
+    look: int = 0
+    """On fresh seeds, for metrics that decide: number of the look after which this was computed, 1 for the first. Its
+    interval then is the one that goes with the design."""
+    worth: float = 0.0
+    """The smallest gain that matters, in the metric's unit."""
+    margin: float | None = None
+    """For a guard metric: how much worse it may be, in its unit."""
+    needed: int | None = None
+    """On fresh seeds: about how many seeds per side would tell the effect from zero, if it is as large as it looks."""
     exact: bool = True
     """Whether both sides come from the same kind of machine, so that equal code gives equal values."""
 

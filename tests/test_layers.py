@@ -34,7 +34,7 @@ ALLOWED = {
     "workspace": {"template"},
     # what a study is and does next
     "state": {"results"},
-    "planning": {"state", "template"},
+    "planning": {"state", "template", "results"},
     "prompts": {"state", "planning", "results", "template"},
     "claims": {"state", "results"},
     # machines, models, agents
@@ -221,7 +221,7 @@ def test_an_outside_thing_is_imported_in_one_module(outside: str) -> None:
 
 
 def test_the_harness_never_imports_torch() -> None:
-    assert [p for p in sources(PACKAGE) for _, name in imports(p) if name.split(".")[0] in ("torch", "numpy")] == []
+    assert [p for p in sources(PACKAGE) for _, name in imports(p) if name.split(".")[0] == "torch"] == []
 
 
 @pytest.mark.parametrize("path", sources(ROOT / "templates"), ids=lambda p: str(p.relative_to(ROOT)))

@@ -68,10 +68,7 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
     else:
         _print_blocks(cells)
     print_warnings(comparison.disagreements(history), "bold red")
-    tried = comparison.count_comparisons(history)
-    if tried:
-        over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
-        print_line((f"p: Welch's t test over seeds, Holm-corrected over {over}.", "dim"))
+    _print_legend(history)
     print_warnings(comparison.repeated(history), "bold red")
     print_warnings(comparison.elsewhere(history), "yellow")
     if history.begun.seeding == "fixed":
@@ -84,6 +81,23 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
     lab = paths.root.parent / "lab.git"
     for run in history.measured:
         print_line(f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}")
+
+
+def _print_legend(history: History) -> None:
+    """Print how p values and intervals are to be read."""
+    from harness.report import comparison
+
+    tried = comparison.count_comparisons(history)
+    if tried:
+        over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
+        text = f"p: Welch's t test over seeds, Holm-corrected over {over}; intervals are not corrected."
+        print_line((text, "dim"))
+    for run in history.measured:
+        looked = next((c for c in run.confirmed.comparisons if c.look), None) if run.confirmed else None
+        if looked is not None and run.confirmed is not None:
+            seeds = f"seeds {run.confirmed.seeds[0]}–{run.confirmed.seeds[-1]}, look {looked.look}: {run.confirmed.why}"
+            held = "its interval holds over all looks"
+            print_line((f"{run.number} fresh: run and baseline on {seeds}; {held}.", "dim"))
 
 
 def _print_control(paths: StudyPaths, history: History) -> None:
@@ -110,7 +124,7 @@ def _cells(rows: list[ComparisonRow], several: bool) -> list[tuple[str, ...]]:
         c, name = row.comparison, f"{row.run} fresh" if row.fresh else str(row.run)
         shown, before = ("" if name == before else name), name
         if c is not None:
-            p = number(row.p) if c.primary and row.verdict != "exploratory" else ""
+            p = number(row.p) if c.primary and row.verdict != "exploratory" and not c.look else ""
             found.append((shown, *_comparison_cells(c, several), p, _detectable(c), row.verdict))
         elif row.unchanged:
             where = f"on {row.unchanged} dataset{'s' if row.unchanged > 1 else ''}"
@@ -136,7 +150,11 @@ def _comparison_cells(c: Comparison, several: bool) -> tuple[str, str, str, str]
 def _detectable(c: Comparison) -> str:
     from harness.text import number
 
-    return c.note.split(": ")[-1].removeprefix("the values are ") if c.note else number(c.detectable)
+    if c.note:
+        return c.note.split(": ")[-1].removeprefix("the values are ")
+    if c.look:
+        return f"{c.needed:,} seeds" if c.needed and c.needed > c.n else ""
+    return number(c.detectable)
 
 
 def _print_table(cells: list[tuple[str, ...]]) -> None:

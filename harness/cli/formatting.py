@@ -13,7 +13,10 @@ STYLES = {"title": "bold", "aside": "dim", "good": "green", "bad": "red"}
 VERDICT_STYLES = {
     "better": "bold green",
     "promising, unconfirmed": "green",
+    "better, but less than is worth it": "green",
+    "guard not held": "bold red",
     "not confirmed": "yellow",
+    "no difference worth it": "yellow",
     "worse": "bold red",
     "inconclusive": "yellow",
     "cannot be confirmed": "yellow",

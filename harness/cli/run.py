@@ -34,8 +34,14 @@ def run(
     model: Model = None,
     max_runs: Annotated[int, typer.Option(help="Number of runs, not counting the baseline.")] = 5,
     confirm: Annotated[
-        int, typer.Option(help="How many of the best promising runs to re-run on fresh seeds at the end.")
+        int, typer.Option(help="How many of the best runs to measure on fresh seeds at the end, with the baseline.")
     ] = 1,
+    confirm_seeds: Annotated[
+        int | None, typer.Option(min=2, help="Fresh seeds that a confirmation may use. Default: the template's limit.")
+    ] = None,
+    confirm_hours: Annotated[
+        float | None, typer.Option(help="Hours after which a confirmation takes no further look.")
+    ] = None,
     attempts: Annotated[int, typer.Option(help="Launches per run before giving up on it.")] = 4,
     max_fixes: Annotated[int, typer.Option(help="Consecutive turns without a launch before the study stops.")] = 5,
     max_dollars: Annotated[float | None, typer.Option(help="Budget for model calls in US dollars.")] = None,
@@ -86,6 +92,8 @@ def run(
     budget = _budget(
         runs=max_runs,
         confirm=confirm,
+        confirm_seeds=confirm_seeds,
+        confirm_hours=confirm_hours,
         attempts=attempts,
         fixes=max_fixes,
         dollars=max_dollars,

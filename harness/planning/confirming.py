@@ -1,40 +1,56 @@
-"""Which run is re-run on fresh seeds, and how. Pure.
+"""Which run is confirmed on fresh seeds, and how. Pure.
 
-Try enough runs and one will look better by chance. Only values that played no part in the choice can decide, so until
-then a run is "promising, unconfirmed". All confirmations of a study use the same fresh seeds. The baseline is run on
-them once, if it has fewer seeds of its own.
+Try enough runs and one will look better by chance. So screening only chooses: the run with the best estimate. Then the
+run and the baseline are both measured on seeds that the study has never used, in looks, until it is decided
+(`results/sequential.py`). No value of the screening counts.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.errors import UserError
-from harness.planning.steps import Confirm, Confirmation, GiveUpConfirmation, Measure, Step
-from harness.state.events import ConfirmationAsked
+from harness.planning.steps import Confirm, EndConfirmation, Fresh, Measure
+from harness.records import Comparison, Scores
+from harness.results.compare import ALPHA, first_seeds
+from harness.results.confirmation import Design, compare_on_fresh_seeds, why_stop
+from harness.results.seeds import repeats, repeats_within
+from harness.state.events import ConfirmationAsked, SeedsMeasured
 from harness.state.history import History
 from harness.template.manifest import Manifest
 
+LOST_TRIES = 3
+"""How often a launch is repeated whose job is lost."""
+
 
 def next_confirmation(history: History, manifest: Manifest) -> Confirm | None:
-    """The confirmation to start now, if any: of the best promising run that is not confirmed yet."""
-    left = history.begun.budget.confirm - history.confirmations_asked
+    """The confirmation to start now, if any: of the best run that is not confirmed yet."""
+    never = manifest.run.confirm.most == 0 or history.begun.seeding == "fixed"
     candidate = history.candidate
-    never = manifest.run.confirm_seeds <= 0 or history.begun.seeding == "fixed"
-    if left <= 0 or never or candidate is None:
+    if never or history.confirmations_asked >= history.begun.budget.confirm or candidate is None:
         return None
-    return Confirm(candidate.number, fresh_seeds(history, manifest))
+    return plan(history, manifest, candidate.number)
 
 
-def fresh_seeds(history: History, manifest: Manifest) -> tuple[int, ...]:
-    """The seeds that all confirmations of a study use."""
-    earlier = history.confirmations
-    return earlier[0].seeds if earlier else history.fresh_seeds(manifest.run.confirm_seeds)
+def plan(history: History, manifest: Manifest, run: int) -> Confirm:
+    """The confirmation of a run.
+
+    The planned confirmations of a study share the error rate equally. Each further one, by hand, gets half the rate of
+    the one before, so that all of them together add at most as much as one planned confirmation has.
+    """
+    planned = max(1, history.begun.budget.confirm)
+    beyond = max(0, history.confirmations_asked + 1 - planned)
+    looks = manifest.run.confirm.looks(history.begun.budget.confirm_seeds)
+    datasets = history.runs[run].hopeful_on or tuple(c.dataset for c in history.runs[run].primary)
+    level = ALPHA / planned / 2**beyond / len(datasets)
+    return Confirm(run, history.fresh_seeds(looks[-1]), looks, level, datasets, manifest.run.paired)
 
 
 def choose(history: History, run: int | None, under_way: bool) -> int:
     """The run to confirm for the user.
 
     Args:
-        run: its number; None for the best promising run.
+        run: its number; None for the best run.
         under_way: whether the study was stopped between an edit and its result.
 
     Raises:
@@ -51,7 +67,7 @@ def choose(history: History, run: int | None, under_way: bool) -> int:
         raise UserError("the template ignores HARNESS_SEEDS, so there are no fresh seeds that could confirm a run")
     if run is None:
         if best is None:
-            raise UserError("there is no promising run that is not confirmed yet; name a run to confirm it anyway")
+            raise UserError("no run that is not confirmed yet looks like a gain; name a run to confirm it anyway")
         return best.number
     wanted = history.runs.get(run)
     if wanted is None or not wanted.measured or not wanted.recorded:
@@ -61,25 +77,92 @@ def choose(history: History, run: int | None, under_way: bool) -> int:
         raise UserError(f"run {run} repeats run {history.original(run)}; confirm that one")
     if wanted.confirmed is not None and wanted.confirmed.comparisons:
         raise UserError(
-            f"run {run} was already re-run on fresh seeds; repeating this until it succeeds would prove nothing"
+            f"run {run} was already measured on fresh seeds; repeating that until it succeeds proves nothing"
         )
     return run
 
 
-def next_launch(history: History, asked: ConfirmationAsked) -> Step:
-    """The next launch on fresh seeds: the baseline's, if it has fewer seeds of its own, then the run's."""
-    baseline, again = history.begun.baseline, history.baseline_on_fresh_seeds
-    if any(len(values) < len(asked.seeds) for scores in baseline.values() for values in scores.values()):
-        failed_before = again is not None and again.outcome != "ok" and again.at < asked.at
-        if again is None or failed_before or history.may_try_again(again):
-            return _measure(Confirmation(0, None), history, asked)
-        if again.outcome != "ok":
-            why = f"the baseline failed on the fresh seeds: {again.message}"
-            return GiveUpConfirmation(asked.run, asked.seeds, again.outcome, why)
-    return _measure(Confirmation(asked.run, history.tree_of(asked.run)), history, asked)
+def design_of(asked: ConfirmationAsked, history: History) -> Design:
+    """The design of a confirmation. One of an older version is a single look, at all datasets."""
+    datasets = asked.datasets or tuple(history.begun.baseline)
+    return Design(asked.looks or (len(asked.seeds),), asked.level / len(datasets), datasets, asked.paired)
 
 
-def _measure(of: Confirmation, history: History, asked: ConfirmationAsked) -> Measure:
-    """A lost job is tried again in a new folder."""
-    what = f"run_{of.run}" if of.run else "baseline"
-    return Measure(of, asked.seeds, f"{what}-fresh_seeds-try_{history.confirmation_tries(of.run) + 1}")
+def next_launch(history: History, manifest: Manifest, asked: ConfirmationAsked) -> Measure | EndConfirmation:
+    """The next launch on fresh seeds, the baseline's first; or the end, after a failure or a look that decides."""
+    failed = next((e for e in reversed(history.fresh) if e.outcome not in ("ok", "lost")), None)
+    if failed is not None:
+        return EndConfirmation(asked.run, failed.outcome, f"{_side(failed)} failed: {failed.message}")
+    design = design_of(asked, history)
+    measured = history.fresh_values(baseline=False)[0]
+    if len(measured) == len(history.fresh_values(baseline=True)[0]) and design.look(len(measured)):
+        why = _why_end(history, manifest, asked, design)
+        if why is not None:
+            return EndConfirmation(asked.run, "ok", why)
+    return _launch(history, asked, design)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the fresh seeds show so far."""
+
+    seeds: tuple[int, ...]
+    run: Scores
+    baseline: Scores
+    comparisons: tuple[Comparison, ...]
+    repeats: bool
+    """Whether values repeat those of other seeds, so that these tell nothing."""
+
+
+def judge(history: History, manifest: Manifest, asked: ConfirmationAsked) -> Judged:
+    """What the seeds that both sides were measured on show."""
+    (seeds, run), (of_baseline, baseline) = (history.fresh_values(side) for side in (False, True))
+    n = min(len(seeds), len(of_baseline))
+    run, baseline = first_seeds(run, n), first_seeds(baseline, n)
+    machines = {e.machine.digest if e.machine else "" for e in history.fresh if e.outcome == "ok"}
+    design, alike = design_of(asked, history), len(machines) <= 1
+    found = compare_on_fresh_seeds(design, run, baseline, manifest.metrics, alike) if n > 1 else ()
+    return Judged(seeds[:n], run, baseline, found, n > 0 and _repeats(history, manifest, asked, run, baseline))
+
+
+def _repeats(history: History, manifest: Manifest, asked: ConfirmationAsked, run: Scores, baseline: Scores) -> bool:
+    """Whether either side repeats values that the same code gave on other seeds, in the screening or just now."""
+    screened, own = history.runs[asked.run].measured, history.begun.baseline
+    earlier = [screened.scores] if screened else []
+    return (
+        repeats(run, earlier, baseline, manifest.metrics)
+        or repeats(baseline, [own], own, manifest.metrics)
+        or repeats_within(run, baseline, manifest.metrics)
+    )
+
+
+def _why_end(history: History, manifest: Manifest, asked: ConfirmationAsked, design: Design) -> str | None:
+    judged = judge(history, manifest, asked)
+    if judged.repeats:
+        return "the values repeat those of other seeds"
+    why = why_stop(design, judged.comparisons, judged.run, judged.baseline)
+    hours = history.begun.budget.confirm_hours
+    if why is None and hours is not None and sum(e.seconds for e in history.fresh) > hours * 3600:
+        return f"{hours:g} h are spent on this confirmation"
+    return why
+
+
+def _launch(history: History, asked: ConfirmationAsked, design: Design) -> Measure | EndConfirmation:
+    """The next seeds, no more at once than the template runs itself; the baseline's before the run's."""
+    done, of_baseline = (len(history.fresh_values(baseline=side)[0]) for side in (False, True))
+    baseline = of_baseline == done
+    start = min(done, of_baseline)
+    look = next(n for n in design.looks if n > start)
+    size = min(look - start, len(history.begun.seeds)) if baseline else of_baseline - done
+    seeds = asked.seeds[start : start + size]
+    tries = sum(e.baseline == baseline and e.seeds == seeds for e in history.fresh)
+    if tries >= LOST_TRIES:
+        return EndConfirmation(asked.run, "lost", f"{_side(history.fresh[-1])} was lost {LOST_TRIES} times")
+    of = Fresh(asked.run, baseline, None if baseline else history.tree_of(asked.run))
+    side = "baseline" if baseline else f"run_{asked.run}"
+    number = history.confirmations_asked
+    return Measure(of, seeds, f"confirmation_{number}-{side}-seeds_{seeds[0]}_{seeds[-1]}-try_{tries + 1}")
+
+
+def _side(event: SeedsMeasured) -> str:
+    return f"{'the baseline' if event.baseline else f'run {event.run}'} on the fresh seeds"

@@ -25,7 +25,7 @@ def next_step(history: History, manifest: Manifest, strategy: Strategy) -> Step:
         strategy: chooses the code that the next run starts from.
     """
     if history.confirming is not None:
-        return confirming.next_launch(history, history.confirming)
+        return confirming.next_launch(history, manifest, history.confirming)
     turn = history.turn
     if turn is not None and history.unfinished is None:  # an interrupted turn is repeated
         step = _after(turn, history)

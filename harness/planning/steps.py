@@ -43,19 +43,21 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Confirmation:
-    """A launch of a run's code, or of the baseline's (run 0), on the fresh seeds that decide."""
+class Fresh:
+    """A launch on some of a confirmation's seeds: of the run's code, or of the baseline's."""
 
     run: int
+    """The run that is being confirmed."""
+    baseline: bool
     tree: str | None
-    """Git tree of its code; None for the pinned template, the baseline's code."""
+    """Git tree of the code; None for the pinned template, the baseline's code."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """Launch code and read its results."""
 
-    of: Attempt | Confirmation
+    of: Attempt | Fresh
     seeds: tuple[int, ...]
     """Seeds to run; empty for the template's own."""
     job: str
@@ -81,14 +83,19 @@ class Confirm:
 
     run: int
     seeds: tuple[int, ...]
+    """As many as the last look needs."""
+    looks: tuple[int, ...]
+    level: float
+    """Two-sided error rate of each dataset, over all looks."""
+    datasets: tuple[str, ...]
+    paired: bool
 
 
 @dataclass(frozen=True)
-class GiveUpConfirmation:
-    """End a confirmation that is impossible because the baseline failed on the fresh seeds."""
+class EndConfirmation:
+    """End a confirmation: with what its seeds show, or because a launch failed."""
 
     run: int
-    seeds: tuple[int, ...]
     outcome: Outcome
     why: str
 
@@ -106,4 +113,4 @@ class Stop:
     reason: str
 
 
-Step = Ask | Check | Measure | Record | Confirm | GiveUpConfirmation | DrawPlots | Stop
+Step = Ask | Check | Measure | Record | Confirm | EndConfirmation | DrawPlots | Stop

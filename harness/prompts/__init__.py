@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.planning.budget import Left
 from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
+from harness.state.events import ConfirmationEnded
 from harness.state.history import History
 from harness.state.verdicts import disagreements, judge, screen
 from harness.text import number
@@ -64,8 +65,18 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 
 
 def _news(history: History) -> dict[str, Any]:
-    verdicts = {"screened": screen(history), "verdicts": judge(history), "disagreements": disagreements}
-    return {"history": history, "unreached": unreached, **verdicts}
+    verdicts = {
+        "screened": screen(history),
+        "verdicts": judge(history),
+        "disagreements": disagreements,
+        "fresh_comparisons": looked,
+    }
+    return {"history": history, "unreached": unreached, "fresh_comparisons": looked, **verdicts}
+
+
+def looked(event: ConfirmationEnded) -> bool:
+    """Whether a confirmation was made in looks, with the baseline on the same seeds."""
+    return any(c.look for c in event.comparisons)
 
 
 def unreached(comparisons: Sequence[Comparison]) -> list[str]:

@@ -60,6 +60,7 @@ def rows(history: History, every: bool) -> list[ComparisonRow]:
             found.append(ComparisonRow(run.number, False, "unchanged", unchanged=unchanged))
         again = run.confirmed.comparisons if run.confirmed else ()
         judged = {c.dataset for c in again if c.primary and c.dataset in confirmed.get(run.number, {})}
+        judged |= {c.dataset for c in again if c.primary and c.look}
         found += [
             _row(run, c, confirmed if c.dataset in judged else {}, fresh=True)
             for c in again

@@ -7,11 +7,11 @@ from harness.paths import StudyPaths
 from harness.planning.next_step import next_step
 from harness.planning.steps import (
     Ask,
-    Attempt,
     Check,
     Confirm,
     DrawPlots,
-    GiveUpConfirmation,
+    EndConfirmation,
+    Fresh,
     Measure,
     Record,
     Step,
@@ -29,6 +29,8 @@ def next_of(paths: StudyPaths, history: History) -> str:
 
 
 def in_words(step: Step) -> str:
+    if isinstance(step, Measure):
+        return _launch(step)
     match step:
         case Ask(purpose="finish"):
             return "ask the agent for its notes and plots"
@@ -36,15 +38,18 @@ def in_words(step: Step) -> str:
             return "ask the agent for the next edit"
         case Check(turn):
             return f"check the edit of turn {turn.turn}"
-        case Measure(of=Attempt() as of):
-            return f"launch {'or collect ' if of.announced else ''}run {of.run}, attempt {of.attempt}"
-        case Measure(of=of):
-            return f"launch {f'run {of.run}' if of.run else 'the baseline'} on fresh seeds"
         case Record(turn):
             return f"record the result of turn {turn.turn}"
-        case Confirm(run) | GiveUpConfirmation(run):
+        case Confirm(run) | EndConfirmation(run):
             return f"confirm run {run}"
         case DrawPlots():
             return "draw the plots"
         case Stop(status, reason):
             return f"stop ({status}: {reason})"
+
+
+def _launch(step: Measure) -> str:
+    of = step.of
+    if isinstance(of, Fresh):
+        return f"launch {'the baseline' if of.baseline else f'run {of.run}'} on fresh seeds"
+    return f"launch {'or collect ' if of.announced else ''}run {of.run}, attempt {of.attempt}"

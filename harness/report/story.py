@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.results.final_info import mean
 from harness.state import verdicts
 from harness.state.events import (
     AnyEvent,
@@ -18,6 +19,7 @@ from harness.state.events import (
     ModelCalled,
     PlotsDrawn,
     Recorded,
+    SeedsMeasured,
     StudyResumed,
     StudyStarted,
     StudyStopped,
@@ -87,7 +89,30 @@ def _ended(event: AttemptEnded, _: History) -> StoryLine | None:
 
 
 def _confirmation_asked(event: ConfirmationAsked, _: History) -> StoryLine:
-    return StoryLine(event.at, f"  run {event.run}: re-run on fresh seeds {_span(event.seeds)}")
+    if not event.looks:
+        return StoryLine(event.at, f"  run {event.run}: re-run on fresh seeds {_span(event.seeds)}")
+    looks = ", ".join(map(str, event.looks))
+    text = f"  run {event.run} and the baseline: measured on fresh seeds from {event.seeds[0]} on, in looks at {looks}"
+    return StoryLine(event.at, f"{text} seeds")
+
+
+def _seeds_measured(event: SeedsMeasured, history: History) -> StoryLine:
+    what = "the baseline" if event.baseline else f"run {event.run}"
+    if event.outcome != "ok":
+        text = f"  {what} on fresh seeds {_span(event.seeds)}: {event.outcome}: {plain(event.message)}"
+        return StoryLine(event.at, text, "bad")
+    metric = _primary_means(event, history)
+    return StoryLine(event.at, f"  {what} on fresh seeds {_span(event.seeds)}: {metric}, {duration(event.seconds)}")
+
+
+def _primary_means(event: SeedsMeasured, history: History) -> str:
+    """The mean of the primary metric on each dataset that is confirmed."""
+    run = history.runs.get(event.run)
+    primary = next((c.metric for c in run.primary), "") if run else ""
+    shown = {dataset: scores[primary] for dataset, scores in event.scores.items() if primary in scores}
+    parts = [f"{f'{plain(d)} ' if len(shown) > 1 else ''}{number(mean(values))}" for d, values in [*shown.items()][:3]]
+    more = f", … ({len(shown)} datasets)" if len(shown) > len(parts) else ""
+    return f"{plain(primary)} {', '.join(parts)}{more}"
 
 
 def _plots(event: PlotsDrawn, _: History) -> StoryLine | None:
@@ -136,7 +161,9 @@ def _confirmation(event: ConfirmationEnded, history: History) -> StoryLine:
     if not event.run:
         text = f"  the baseline on fresh seeds {_span(event.seeds)}: {duration(event.seconds)}"
         return StoryLine(event.at, text)
-    return _judged(event, f"run {event.run} on fresh seeds", event.run, history)
+    looked = next((c for c in event.comparisons if c.look), None)
+    where = "fresh seeds" if looked is None else f"{looked.n} fresh seeds (look {looked.look}: {event.why})"
+    return _judged(event, f"run {event.run} on {where}", event.run, history)
 
 
 def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: History) -> StoryLine:
@@ -170,6 +197,7 @@ LINES: dict[type, Callable[[Any, History], StoryLine | None]] = {
     AttemptEnded: _ended,
     Recorded: _recorded,
     ConfirmationAsked: _confirmation_asked,
+    SeedsMeasured: _seeds_measured,
     ConfirmationEnded: _confirmation,
     PlotsDrawn: _plots,
     StudyStopped: _stopped,

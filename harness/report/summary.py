@@ -14,9 +14,12 @@ from harness.state.verdicts import in_one_word
 
 BEST_FIRST = (
     "better",
+    "better, but less than is worth it",
     "promising, unconfirmed",
     "mixed",
+    "guard not held",
     "not confirmed",
+    "no difference worth it",
     "inconclusive",
     "unchanged",
     "worse",

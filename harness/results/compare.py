@@ -8,12 +8,12 @@ because among twenty runs one will look "significant" by chance. Other metrics g
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from harness.records import Comparison, MetricSpec, Scores
 from harness.results.final_info import deviation, mean
+from harness.results.sequential import estimate
 
 ALPHA = 0.05
 POWER = 0.8
@@ -21,8 +21,11 @@ DRAWS = 4_000
 
 Verdict = Literal[
     "better",
+    "better, but less than is worth it",
+    "guard not held",
     "promising, unconfirmed",
     "not confirmed",
+    "no difference worth it",
     "worse",
     "inconclusive",
     "unchanged",
@@ -102,14 +105,9 @@ def _welch(
             return None, None, None, None, "cannot tell: no spread, and the baseline is from another kind of machine"
         effect = _effect(baseline, values)
         return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread: the values are compared exactly"
-    from scipy import stats
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no spread on one side, and huge values, are valid
-        test = stats.ttest_ind(values, baseline, equal_var=False)
-        detectable = _detectable(baseline, values, ALPHA / tried)
-    interval = test.confidence_interval(1 - ALPHA)
-    return float(interval.low), float(interval.high), float(test.pvalue), detectable, ""
+    found = estimate(values, baseline, paired=False)
+    low, high = found.interval(ALPHA)
+    return low, high, found.p, _detectable(baseline, values, ALPHA / tried), ""
 
 
 def _vary(baseline: tuple[float, ...], values: tuple[float, ...]) -> bool:
@@ -205,6 +203,17 @@ def relative_gain(comparison: Comparison) -> float:
     """The improvement over the baseline, relative to it; negative if the run is worse."""
     better = -comparison.effect if comparison.goal == "min" else comparison.effect
     return better / (abs(comparison.baseline_mean) or 1.0)
+
+
+def standardized_gain(comparison: Comparison) -> float:
+    """The improvement in standard deviations of the baseline between seeds; infinite if there is no spread."""
+    better = -comparison.effect if comparison.goal == "min" else comparison.effect
+    return better / comparison.baseline_sd if comparison.baseline_sd else math.copysign(math.inf, better)
+
+
+def first_seeds(scores: Scores, n: int) -> Scores:
+    """The values of the first `n` seeds."""
+    return {d: {metric: values[:n] for metric, values in metrics.items()} for d, metrics in scores.items()}
 
 
 def pooled(first: Scores, second: Scores) -> Scores:

@@ -37,6 +37,19 @@ def repeats(fresh: Scores, earlier: Sequence[Scores], baseline: Scores, metrics:
     return 2 * sum(value in seen for value in values) >= len(values)
 
 
+def repeats_within(values: Scores, baseline: Scores, metrics: Mapping[str, MetricSpec]) -> bool:
+    """Whether at least half of a run's values on fresh seeds repeat others of them, while the baseline's do not."""
+    names = [_primary(metrics)]
+    if len(set(known := _per_seed(baseline, names[0]))) < len(known):
+        names = [name for name, spec in metrics.items() if not spec.machine_bound]
+    return _half_repeat(values, names) and not _half_repeat(baseline, names)
+
+
+def _half_repeat(scores: Scores, names: Sequence[str]) -> bool:
+    seeds = list(zip(*(_per_seed(scores, name) for name in names), strict=True))
+    return 2 * len(set(seeds)) <= len(seeds)
+
+
 def _equal(a: Scores, b: Scores, metrics: Mapping[str, MetricSpec]) -> bool:
     """Whether all values are equal, in the same order, apart from metrics that depend on the machine."""
     names = [name for name, spec in metrics.items() if not spec.machine_bound]

@@ -159,24 +159,45 @@ class AttemptEnded(Launched):
 
 
 class ConfirmationAsked(Event):
-    """A run is to be re-run on seeds that the study has never used."""
+    """A run will be measured on seeds that the study has never used, and so will the baseline."""
 
     kind: Literal["confirmation_asked"] = "confirmation_asked"
     run: int
     seeds: tuple[int, ...]
+    """As many as the last look needs."""
+    looks: tuple[int, ...] = ()
+    """Seeds per side after which the values are looked at; in journals of older versions, one look at all of them."""
+    level: float = 0.05
+    """Two-sided error rate of each dataset, over all looks."""
+    datasets: tuple[str, ...] = ()
+    """Those that the verdict is about; empty for all."""
+    paired: bool = True
+
+
+class SeedsMeasured(Launched):
+    """Some of a confirmation's seeds, on one of its sides."""
+
+    kind: Literal["seeds_measured"] = "seeds_measured"
+    run: int
+    """The run that is being confirmed."""
+    baseline: bool
+    """Whether the baseline's code was launched, not the run's."""
+    seeds: tuple[int, ...]
 
 
 class ConfirmationEnded(Launched):
-    """A run's code, or the baseline's, on the fresh seeds."""
+    """What a confirmation gave. In journals of older versions also: the baseline on the fresh seeds, as run 0."""
 
     kind: Literal["confirmation_ended"] = "confirmation_ended"
     run: int
-    """0 is the baseline, which runs first if it has fewer seeds of its own than the fresh ones."""
     seeds: tuple[int, ...]
+    """Those that were measured on both sides."""
+    why: str = ""
+    """Why no more seeds were measured."""
     repeats: bool = False
     """The values are those of other seeds again, so these seeds confirm nothing."""
     comparisons: tuple[Comparison, ...] = ()
-    """The fresh values compared with all values of the baseline."""
+    """The run's values on the fresh seeds against the baseline's on the same seeds."""
     commit: str
     tree: str
 
@@ -236,6 +257,7 @@ AnyEvent = Annotated[
     | AttemptEnded
     | Recorded
     | ConfirmationAsked
+    | SeedsMeasured
     | ConfirmationEnded
     | PlotsDrawn
     | StudyStopped,

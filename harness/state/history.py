@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.errors import JournalCorrupt
-from harness.records import Machine, Usage
+from harness.records import Machine, Scores, Usage
+from harness.results.compare import pooled
 from harness.state.events import (
     AnyEvent,
     AttemptEnded,
@@ -17,6 +18,7 @@ from harness.state.events import (
     ModelCalled,
     PlotsDrawn,
     Recorded,
+    SeedsMeasured,
     StudyResumed,
     StudyStarted,
     StudyStopped,
@@ -24,9 +26,6 @@ from harness.state.events import (
     TurnStarted,
 )
 from harness.state.run import Run
-
-LOST_TRIES = 3
-"""How often a confirmation is launched if its job keeps getting lost."""
 
 
 @dataclass(eq=False)
@@ -60,6 +59,8 @@ class Facts:
     confirming: ConfirmationAsked | None = None
     confirmations: list[ConfirmationEnded] = field(default_factory=list)
     """Every launch on fresh seeds, including the baseline's (run 0)."""
+    fresh: list[SeedsMeasured] = field(default_factory=list)
+    """Launches of the last confirmation, on both sides."""
     confirmations_asked: int = 0
     sandboxes: set[str] = field(default_factory=set)
     """Names of the sandboxes that launches used."""
@@ -133,9 +134,13 @@ class History(Facts):
         self.wasted = 0
 
     def _confirmation_asked(self, event: ConfirmationAsked) -> None:
-        self.confirming = event
+        self.confirming, self.fresh = event, []
         self.confirmations_asked += 1
         self.seeds.update(event.seeds)
+
+    def _seeds_measured(self, event: SeedsMeasured) -> None:
+        self.sandboxes |= {event.sandbox} - {""}
+        self.fresh.append(event)
 
     def _plots_drawn(self, event: PlotsDrawn) -> None:
         self.plots = event
@@ -176,21 +181,20 @@ class History(Facts):
     def _confirmation_ended(self, event: ConfirmationEnded) -> None:
         self.sandboxes |= {event.sandbox} - {""}
         self.confirmations.append(event)
-        if self.may_try_again(event):
-            return
+        if not event.run or (event.outcome == "lost" and self.confirming and not self.confirming.looks):
+            return  # older journals: the baseline, or a launch that was repeated
         self.commit, self.tree = event.commit, event.tree
-        if event.run:
-            self.runs[event.run].confirmed = event
-            self.news.append(event)
-            self.confirming = None
+        self.runs[event.run].confirmed = event
+        self.news.append(event)
+        self.confirming = None
 
-    def confirmation_tries(self, run: int) -> int:
-        """How often that run, or the baseline, was launched on fresh seeds."""
-        return sum(event.run == run for event in self.confirmations)
-
-    def may_try_again(self, event: ConfirmationEnded) -> bool:
-        """Whether a launch on fresh seeds was lost, but not too often."""
-        return event.outcome == "lost" and self.confirmation_tries(event.run) < LOST_TRIES
+    def fresh_values(self, baseline: bool) -> tuple[tuple[int, ...], Scores]:
+        """The fresh seeds of the confirmation that were measured on one side, in their order, and the values."""
+        launches = [event for event in self.fresh if event.baseline == baseline and event.outcome == "ok"]
+        scores: Scores = launches[0].scores if launches else {}
+        for event in launches[1:]:
+            scores = pooled(scores, event.scores)
+        return tuple(seed for event in launches for seed in event.seeds), scores
 
     def original(self, run: int) -> int:
         """The first run of the code that a replicate repeats; for any other run, the run itself."""
@@ -204,14 +208,9 @@ class History(Facts):
         return tuple(range(first, first + n))
 
     @property
-    def baseline_on_fresh_seeds(self) -> ConfirmationEnded | None:
-        """The baseline's last launch on fresh seeds, if there was one."""
-        return next((event for event in reversed(self.confirmations) if event.run == 0), None)
-
-    @property
     def candidate(self) -> Run | None:
-        """The run to confirm next: the best promising run that is not confirmed yet."""
-        left = [run for run in self.measured if run.promising and run.confirmed is None]
+        """The run to confirm next: the best one that looks like a gain at all and is not confirmed yet."""
+        left = [run for run in self.measured if run.hopeful_on and run.confirmed is None]
         return max(left, key=lambda run: run.promise, default=None)
 
     @property

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.records import Comparison
-from harness.results.compare import looks_better, relative_gain
+from harness.results.compare import is_gain, looks_better, relative_gain, standardized_gain
 from harness.results.final_info import mean
 from harness.state.events import AttemptEnded, ConfirmationEnded, Recorded
+
+LIKELY, HOPELESS = 0.2, 1.0
+"""Two-sided p values of a gain: below the first it is likely (P(gain) > 0.9); from the second on there is none."""
 
 
 @dataclass
@@ -49,14 +52,27 @@ class Run:
         return bool(self.promising_on)
 
     @property
+    def looked(self) -> bool:
+        """Whether it was confirmed in looks, as is done now."""
+        return any(c.look for c in self.confirmed.comparisons) if self.confirmed else False
+
+    @property
     def gain(self) -> float:
         """Relative improvement over the baseline, mean over datasets; positive is better."""
         return mean(tuple(map(relative_gain, self.primary))) if self.primary else float("-inf")
 
     @property
+    def hopeful_on(self) -> tuple[str, ...]:
+        """Datasets that a confirmation of this run is about: where a gain is likely, otherwise where it is largest."""
+        gains = [c for c in self.primary if is_gain(c) and c.p is not None and self.replicate_of is None]
+        likely = tuple(c.dataset for c in gains if c.p is not None and c.p < LIKELY)
+        best = max(gains, key=standardized_gain, default=None)
+        return likely or ((best.dataset,) if best is not None and best.p is not None and best.p < HOPELESS else ())
+
+    @property
     def promise(self) -> float:
-        """Sum of the gains on the datasets on which it looks better; on the others they are noise."""
-        return sum(relative_gain(c) for c in self.primary if c.dataset in self.promising_on)
+        """The largest gain on a dataset, in standard deviations of the baseline between seeds."""
+        return max((standardized_gain(c) for c in self.primary if c.dataset in self.hopeful_on), default=0.0)
 
     @property
     def outcome(self) -> str:

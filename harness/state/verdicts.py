@@ -11,6 +11,7 @@ from collections.abc import Callable
 from harness.records import Comparison
 from harness.results import final_info
 from harness.results.compare import Verdict, confirmation, holm, screening, unconfirmable
+from harness.results.confirmation import words
 from harness.state.history import History
 from harness.state.run import Run
 
@@ -37,14 +38,23 @@ def screen(history: History) -> Verdicts:
 
 
 def judge_confirmed(history: History) -> Verdicts:
-    """Verdicts on fresh seeds, for the datasets on which a run looked better before (for all datasets, if the user
-    confirmed a run that did not look better). Corrected over everything that was confirmed."""
+    """Verdicts on fresh seeds, for the datasets that a confirmation was about. They have no p value: the interval of
+    the design decides."""
+    found: Verdicts = _judge_older(history)
+    for run in history.measured:
+        if run.confirmed and (of_run := words(run.confirmed.comparisons)):
+            found[run.number] = {dataset: (word, None) for dataset, word in of_run.items()}
+    return found
+
+
+def _judge_older(history: History) -> Verdicts:
+    """The same for older journals: one Welch's test at all fresh seeds, corrected over all confirmations."""
     return _apply_rule(
         [
             (run, c)
             for run in history.measured
             for c in (run.confirmed.comparisons if run.confirmed else ())
-            if c.primary and (not run.promising or c.dataset in run.promising_on)
+            if c.primary and not c.look and not run.looked and (not run.promising or c.dataset in run.promising_on)
         ],
         confirmation,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.records import Comparison, Machine, MetricSpec, Scores
-from harness.results.compare import against_baseline, pooled, without_verdict
+from harness.results.compare import against_baseline, pooled
 from harness.results.seeds import repeats
 from harness.state.events import AttemptEnded
 from harness.state.history import History
@@ -42,34 +42,14 @@ def _launches_of_its_code(run: int, history: History) -> list[AttemptEnded]:
     return [r.measured for r in same if r.measured and not (r.recorded and r.recorded.repeats)]
 
 
-def judge_on_fresh_seeds(
-    run: int, scores: Scores, machine: Machine | None, history: History, metrics: Metrics
-) -> tuple[bool, tuple[Comparison, ...]]:
-    """What a run gave on fresh seeds against all of the baseline's values, those on fresh seeds included.
-
-    Returns:
-        Whether the run or the baseline repeats its values of other seeds, and the comparisons, which then tell nothing.
-    """
-    baseline, machines, again = history.begun.baseline, [machine], history.baseline_on_fresh_seeds
-    screened = history.runs[run].measured
-    repeated = screened is not None and repeats(scores, [screened.scores], baseline, metrics)
-    if again is not None and again.outcome == "ok":
-        repeated = repeated or repeats(again.scores, [baseline], baseline, metrics)
-        baseline = pooled(baseline, again.scores)
-        machines.append(again.machine)
-    found = _compare(scores, baseline, machines, history, metrics, tried=history.confirmations_asked)
-    return repeated, tuple(without_verdict(c, REPEATED) for c in found) if repeated else found
-
-
 def _compare(
     scores: Scores,
     baseline: Scores,
     machines: list[Machine | None],
     history: History,
     metrics: Metrics,
-    tried: int | None = None,
 ) -> tuple[Comparison, ...]:
-    """`tried` runs share the error rate, on every dataset; as many as the budget allows unless it is given."""
-    tried = (tried or history.begun.budget.runs) * len(baseline)
+    """As many runs as the budget allows share the error rate, on every dataset."""
+    tried = history.begun.budget.runs * len(baseline)
     same_machine = all(machine == history.begun.baseline_machine for machine in machines)
     return against_baseline(scores, baseline, metrics, tried=tried, same_machine=same_machine)

@@ -30,7 +30,7 @@ from harness.execution import process
 from harness.files import write_whole
 from harness.planning import budget, confirming
 from harness.planning.next_step import is_under_way
-from harness.planning.steps import Ask, Check, Confirm, DrawPlots, GiveUpConfirmation, Measure, Record, Step, Stop
+from harness.planning.steps import Ask, Check, Confirm, DrawPlots, EndConfirmation, Measure, Record, Step, Stop
 from harness.records import Purpose, Reply
 from harness.state.events import (
     AttemptEnded,
@@ -45,7 +45,7 @@ from harness.state.events import (
 )
 from harness.study.commits import message
 from harness.study.judging import compare_attempt, compare_pooled, repeats_earlier_seeds
-from harness.study.measure import give_up_confirmation, measure
+from harness.study.measure import end_confirmation, measure
 from harness.study.study import Study
 from harness.text import LINE, first_sentence
 from harness.workspace import Desk, Taken
@@ -89,10 +89,10 @@ def do(study: Study, step: Step) -> None:
             measure(study, step)
         case Record():
             record(study, step)
-        case Confirm(run, seeds):
-            study.happened(ConfirmationAsked(run=run, seeds=seeds))
-        case GiveUpConfirmation(run, seeds, outcome, why):
-            give_up_confirmation(study, run, seeds, outcome, why)
+        case Confirm():
+            study.happened(ConfirmationAsked(**vars(step)))
+        case EndConfirmation():
+            end_confirmation(study, step)
         case DrawPlots():
             draw_plots(study)
 
@@ -270,12 +270,12 @@ def confirm(study: Study, run: int | None) -> int:
     try:
         number = confirming.choose(history, run, is_under_way(history))
         if history.confirming is None:
-            do(study, Confirm(number, confirming.fresh_seeds(history, study.template.manifest)))
+            do(study, confirming.plan(history, study.template.manifest, number))
         while (asked := history.confirming) is not None:
             try:
                 do(study, study.next_step())
             except TemplateFault as error:
-                give_up_confirmation(study, asked.run, asked.seeds, "crashed", str(error))
+                end_confirmation(study, EndConfirmation(asked.run, "crashed", str(error)))
                 raise
     except KeyboardInterrupt:
         if history.confirming is not None:

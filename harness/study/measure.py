@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.execution.launcher import LaunchResult
-from harness.execution.outputs import keep
-from harness.planning.steps import Attempt, Confirmation, Measure
-from harness.records import Outcome
-from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded
+from harness.files import write_json
+from harness.planning import confirming
+from harness.planning.confirming import Judged
+from harness.planning.steps import Attempt, EndConfirmation, Fresh, Measure
+from harness.results.compare import without_verdict
+from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded, SeedsMeasured
 from harness.study.commits import confirmation_message
-from harness.study.judging import judge_on_fresh_seeds
+from harness.study.judging import REPEATED
 from harness.study.study import Study
 
 
@@ -25,24 +27,33 @@ def measure(study: Study, step: Measure) -> None:
     match step.of:
         case Attempt() as attempt:
             _measure_attempt(study, step, attempt)
-        case Confirmation() as confirmation:
-            _measure_on_fresh_seeds(study, step, confirmation)
+        case Fresh() as fresh:
+            _measure_on_fresh_seeds(study, step, fresh)
 
 
-def give_up_confirmation(study: Study, run: int, seeds: tuple[int, ...], outcome: Outcome, why: str) -> None:
-    """Journal that a run could not be measured on fresh seeds."""
+def end_confirmation(study: Study, step: EndConfirmation) -> None:
+    """Judge what the fresh seeds gave, commit it, and write the end of the confirmation to the journal."""
     history = study.history
-    study.happened(
-        ConfirmationEnded(
-            run=run,
-            seeds=seeds,
-            outcome=outcome,
-            seconds=0.0,
-            message=why,
-            commit=history.commit,
-            tree=history.tree,
-        )
+    if history.confirming is None:
+        raise ValueError("no confirmation is under way")
+    judged = confirming.judge(history, study.template.manifest, history.confirming)
+    found = judged.comparisons if step.outcome == "ok" else ()
+    if judged.repeats:
+        found = tuple(without_verdict(c, REPEATED) for c in found)
+    ended = ConfirmationEnded(
+        run=step.run,
+        seeds=judged.seeds,
+        outcome=step.outcome,
+        seconds=0.0,
+        message="" if step.outcome == "ok" else step.why,
+        why=step.why,
+        repeats=judged.repeats,
+        scores=judged.run,
+        comparisons=found,
+        commit=history.commit,
+        tree=history.tree,
     )
+    study.happened(_commit(study, ended, judged) if found else ended)
 
 
 def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
@@ -64,19 +75,12 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
     study.workspace.restore(attempt.tree)
 
 
-def _measure_on_fresh_seeds(study: Study, step: Measure, confirmation: Confirmation) -> None:
-    history, run = study.history, confirmation.run
-    out_dir = study.paths.job(step.job) / "out"
-    result = _launch(study, step, out_dir, f"run {run} on fresh seeds" if run else "the baseline on fresh seeds")
-    place = {"commit": history.commit, "tree": history.tree}
-    ended = ConfirmationEnded(run=run, seeds=step.seeds, **place, **_fields(result))
-    if run and result.outcome == "ok":
-        metrics = study.template.manifest.metrics
-        repeated, comparisons = judge_on_fresh_seeds(run, result.scores, result.machine, history, metrics)
-        judged = {"repeats": repeated, "comparisons": comparisons}
-        ended = _commit(study, ended.model_copy(update=judged), out_dir)
-    study.happened(ended)
-    study.workspace.restore(history.tree)
+def _measure_on_fresh_seeds(study: Study, step: Measure, fresh: Fresh) -> None:
+    seeds = f"seeds {step.seeds[0]}–{step.seeds[-1]}" if len(step.seeds) > 1 else f"seed {step.seeds[0]}"
+    what = f"{'the baseline' if fresh.baseline else f'run {fresh.run}'} on {seeds}"
+    result = _launch(study, step, study.paths.job(step.job) / "out", what)
+    study.happened(SeedsMeasured(run=fresh.run, baseline=fresh.baseline, seeds=step.seeds, **_fields(result)))
+    study.workspace.restore(study.history.tree)
 
 
 def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResult:
@@ -113,10 +117,10 @@ def _refuse_tampered(study: Study, tree: str, result: LaunchResult) -> LaunchRes
     return LaunchResult("tampered", result.seconds, result.peak_memory, message)
 
 
-def _commit(study: Study, ended: ConfirmationEnded, saved: Path) -> ConfirmationEnded:
-    """The event with the commit that keeps what the fresh seeds gave."""
-    name, verified = f"run_{ended.run}/confirmed.json", saved / "verified.json"
-    keep(verified if verified.exists() else saved / "final_info.json", study.paths.root / name)
+def _commit(study: Study, ended: ConfirmationEnded, judged: Judged) -> ConfirmationEnded:
+    """The event with the commit that keeps what the fresh seeds gave, on both sides."""
+    name = f"run_{ended.run}/confirmed.json"
+    write_json(study.paths.root / name, {"seeds": judged.seeds, "run": judged.run, "baseline": judged.baseline})
     tree = study.workspace.with_results(study.history.tree, [name])
     commit = study.workspace.commit(tree, study.history.commit, confirmation_message(ended), time.time())
     return ended.model_copy(update={"commit": commit, "tree": tree})

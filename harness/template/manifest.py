@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -54,12 +54,6 @@ def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _none_or_several(seeds: int) -> int:
-    if seeds == 1:
-        raise ValueError("one seed shows no spread, so it cannot confirm a run; use 2 or more, or 0 to confirm none")
-    return seeds
-
-
 FileName = Annotated[str, AfterValidator(_file_name)]
 Duration = Annotated[str, AfterValidator(lambda t: _quantity(t, ("s", "m", "h")) and t)]
 Memory = Annotated[str, AfterValidator(lambda t: _quantity(t, ("KiB", "MiB", "GiB")) and t)]
@@ -88,6 +82,31 @@ class About(Record):
         return (*self.protected, *(PurePosixPath(name).name for name in self.include))
 
 
+class ConfirmSpec(Record):
+    """`[run] confirm`: how many fresh seeds a run and the baseline are measured on.
+
+    They are looked at after `first` seeds, after twice as many, and so on up to `most`.
+    """
+
+    first: int = Field(5, ge=2)
+    most: int = Field(40, ge=0)
+    """0 to confirm no run."""
+
+    @model_validator(mode="after")
+    def _most_is_most(self) -> ConfirmSpec:
+        if self.most and self.most < self.first:
+            raise ValueError(f"most = {self.most} is less than first = {self.first}; use 0 to confirm no run")
+        return self
+
+    def looks(self, most: int | None = None) -> tuple[int, ...]:
+        """Numbers of seeds after which to look; no more than `most`, if it is given."""
+        last = self.most if most is None else min(self.most, most)
+        sizes = [min(self.first, last)]
+        while sizes[-1] * 2 < last:
+            sizes.append(sizes[-1] * 2)
+        return (*sizes, last) if last > sizes[-1] else tuple(sizes)
+
+
 class RunSpec(Record):
     """`[run]`"""
 
@@ -101,11 +120,22 @@ class RunSpec(Record):
     is still valid."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
-    confirm_seeds: Annotated[int, AfterValidator(_none_or_several)] = Field(5, ge=0)
-    """Number of fresh seeds for a confirmation; 0 to confirm no run."""
+    confirm: ConfirmSpec = ConfirmSpec()
+    paired: bool = True
+    """Whether a run and the baseline are compared seed by seed in a confirmation."""
     memory: Memory = "4GiB"
     gpus: int = Field(0, ge=0)
     network: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_look(cls, fields: Any) -> Any:
+        """`confirm_seeds = n`, of older templates, is one look at n seeds."""
+        if not isinstance(fields, dict) or "confirm_seeds" not in fields or "confirm" in fields:
+            return fields
+        rest = {name: value for name, value in fields.items() if name != "confirm_seeds"}
+        n = fields["confirm_seeds"]
+        return {**rest, "confirm": {"first": n, "most": n} if n else {"most": 0}}
 
     @property
     def requirements(self) -> str:

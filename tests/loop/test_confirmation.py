@@ -7,7 +7,7 @@ import json
 import pytest
 from lab import UNCONFIRMED, Project, Study, has_happened, notes, scale, swap, until
 
-from harness.state.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded
+from harness.state.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded, SeedsMeasured
 
 LUCKY = "I choose well.\n\n" + swap(
     "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"
@@ -16,30 +16,47 @@ LUCKY = "I choose well.\n\n" + swap(
 BREAKS = "I am careless.\n\n" + swap("return SCALE + NOISE * noise(seed)", "return [2.9, 2.8, 2.7][seed]")
 
 
-def test_the_best_promising_run_is_measured_on_fresh_seeds_before_the_notes_are_asked_for(project: Project) -> None:
+def test_the_best_run_and_the_baseline_are_measured_on_the_same_fresh_seeds_before_the_notes(project: Project) -> None:
     study = project.run([scale(2.0), scale(2.5, 2.0), scale(2.2, 2.5), notes()], "--max-runs", "3")
 
-    baseline, ended = study.of(ConfirmationEnded)
-    assert (baseline.run, ended.run) == (0, 2), "three seeds of the baseline are fewer than five"
-    assert ended.seeds == baseline.seeds == (3, 4, 5, 6, 7)
-    assert len(ended.scores["numbers"]["loss"]) == 5
+    assert [(e.baseline, e.seeds) for e in study.of(SeedsMeasured)] == [
+        (True, (3, 4, 5)),
+        (False, (3, 4, 5)),
+        (True, (6, 7)),
+        (False, (6, 7)),
+    ]
+    (ended,) = study.of(ConfirmationEnded)
+    assert (ended.run, ended.seeds, ended.why) == (2, (3, 4, 5, 6, 7), "decided")
     compared = next(c for c in ended.comparisons if c.primary)
-    assert (compared.n, compared.baseline_n) == (5, 8)
+    assert (compared.n, compared.baseline_n, compared.look) == (5, 5, 1), "no value of the screening counts"
     assert study.verdicts == {1: UNCONFIRMED, 2: "better", 3: UNCONFIRMED}
-    assert "looked better, so its code was run again on fresh seeds (3, 4, 5, 6, 7)" in study.prompt(4)
+    assert "Run 2 was the best" in study.prompt(4) and "the fresh seeds 3 to 7" in study.prompt(4)
     assert "Run 2 on fresh seeds" in study.git("log", "--format=%s", "s")
     kept = json.loads(study.git("show", "s:run_2/confirmed.json"))
-    assert kept["numbers"]["final_info_dict"]["loss"] == list(ended.scores["numbers"]["loss"])
-    assert "2 fresh" in project.harness("compare", "s").out
+    assert kept["run"]["numbers"]["loss"] == list(ended.scores["numbers"]["loss"])
+    assert kept["seeds"] == [3, 4, 5, 6, 7] and len(kept["baseline"]["numbers"]["loss"]) == 5
+    out = project.harness("compare", "s").out
+    assert "2 fresh" in out and "seeds 3–7, look 1: decided" in out
+    assert "in looks at 5, 10, 20, 40 seeds" in project.harness("show", "s").out
+
+
+def test_seeds_are_added_in_looks_while_there_is_hope(project: Project) -> None:
+    project.change_template("experiment.py", "NOISE = 0.01", "NOISE = 0.8")
+    study = project.run([scale(1.5), notes()], "--max-runs", "1", "--confirm-seeds", "12")
+    asked, ended = study.of(ConfirmationAsked)[0], study.of(ConfirmationEnded)[0]
+    assert asked.looks == (5, 10, 12)
+    assert len(ended.seeds) in asked.looks
+    assert not set(ended.seeds) & {0, 1, 2}
 
 
 def test_what_was_luck_with_the_seeds_is_found_out(project: Project) -> None:
     study = project.run([LUCKY, notes()], "--max-runs", "1")
 
-    assert study.verdicts == {1: "not confirmed"}
-    assert "| not confirmed |" in study.prompt(2)
+    (ended,) = study.of(ConfirmationEnded)
+    assert study.verdicts[1] in ("inconclusive", "unchanged")
+    assert ended.why == "decided" or "unlikely" in ended.why
     out = project.harness("compare", "s").out
-    assert "not confirmed" in out and "better" not in out.replace("lower is better", "")
+    assert "better" not in out.replace("lower is better", "")
 
 
 def test_a_run_that_fails_on_fresh_seeds_stays_unconfirmed_and_the_agent_is_told_why(project: Project) -> None:
@@ -68,12 +85,18 @@ def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
     assert study.ending.status == "done"
     assert json.loads(project.harness("confirm", "s", "1", "--json").out)["verdicts"] == {"numbers": "better"}
     assert study.verdicts == {1: "better", 2: "better"}
-    assert [event.run for event in study.of(ConfirmationEnded)] == [0, 2, 1], "the baseline ran once"
+    first, second = study.of(ConfirmationAsked)
+    assert not set(first.seeds) & set(second.seeds), "each confirmation has seeds of its own"
+    assert (first.level, second.level) == (0.05, 0.025), "what goes beyond the plan gets half the rate each time"
 
 
 @pytest.mark.parametrize(
     ("run", "complaint"),
-    [("1", "already re-run on fresh seeds"), ("7", "runs with a result: 1"), ("", "there is no promising run")],
+    [
+        ("1", "already measured on fresh seeds"),
+        ("7", "runs with a result: 1"),
+        ("", "no run that is not confirmed yet looks like a gain"),
+    ],
 )
 def test_what_cannot_be_confirmed_is_refused_in_one_line(project: Project, run: str, complaint: str) -> None:
     study = project.run([scale(2.0), notes()], "--max-runs", "1")
@@ -154,6 +177,7 @@ def test_a_confirmation_that_was_killed_is_finished_on_the_same_seeds_when_repea
     assert said.code == 0, said.err
     assert len(study.of(ConfirmationAsked)) == 1, "killing it until it fits would draw new seeds each time"
     assert {event.seeds for event in study.of(ConfirmationEnded)} == {(3, 4, 5, 6, 7)}
+    assert [(e.baseline, e.outcome) for e in study.of(SeedsMeasured)] == [(True, "ok"), (False, "ok")] * 2
     assert study.verdicts == {1: "better"}
     assert study.ending.status == "done"
 

@@ -19,6 +19,7 @@ from harness.state.events import (
     ModelCalled,
     PlotsDrawn,
     Recorded,
+    SeedsMeasured,
     StudyResumed,
     StudyStarted,
     StudyStopped,
@@ -248,18 +249,32 @@ class Story:
         """A whole turn that gives a result."""
         return self.turn(**turn).checked().launched().ended(loss=loss).recorded()
 
-    def fresh(self, run: int, outcome: str = "ok", loss: tuple[float, ...] = ()) -> Story:
-        """A launch on fresh seeds."""
+    def to_confirm(self, run: int = 1, looks: tuple[int, ...] = (5, 10), **more: Any) -> Story:
+        """A confirmation begins."""
+        seeds = self.history.fresh_seeds(looks[-1])
+        return self.add(ConfirmationAsked, run=run, seeds=seeds, looks=looks, datasets=("toy",), **more)
+
+    def fresh(self, baseline: bool, loss: tuple[float, ...] = (), outcome: str = "ok", count: int = 3) -> Story:
+        """A launch on the confirmation's next seeds: one per loss, or `count` of them."""
         asked = self.history.confirming
         assert asked is not None
-        compared = (self.comparison("loss", loss),) if loss else ()
-        fields = {"seeds": asked.seeds, "outcome": outcome, "seconds": 2.0, "comparisons": compared}
-        return self.add(ConfirmationEnded, run=run, commit=f"f{run}", tree=self.history.tree, **fields)
+        done = len(self.history.fresh_values(baseline)[0])
+        seeds = asked.seeds[done : done + (len(loss) or count)]
+        scores = {"toy": {"loss": loss, "accuracy": (0.5,) * len(loss), "seconds": (3.0,) * len(loss)}} if loss else {}
+        fields = {"seeds": seeds, "outcome": outcome, "seconds": 2.0, "scores": scores}
+        return self.add(SeedsMeasured, run=asked.run, baseline=baseline, **fields)
+
+    def both(self, loss: tuple[float, ...], baseline: tuple[float, ...]) -> Story:
+        """The confirmation's next seeds, measured on both sides."""
+        return self.fresh(True, baseline).fresh(False, loss)
 
     def confirmed(self, run: int, loss: tuple[float, ...]) -> Story:
-        """A run measured on fresh seeds; without a loss, it failed there."""
+        """A run measured on fresh seeds, as journals of older versions tell it; without a loss, it failed there."""
         self.add(ConfirmationAsked, run=run, seeds=(3, 4, 5, 6, 7, 8))
-        return self.fresh(run, "ok" if loss else "crashed", loss)
+        compared = (self.comparison("loss", loss),) if loss else ()
+        outcome = "ok" if loss else "crashed"
+        fields = {"seeds": (3, 4, 5), "outcome": outcome, "seconds": 2.0, "comparisons": compared}
+        return self.add(ConfirmationEnded, run=run, commit=f"f{run}", tree=self.history.tree, **fields)
 
     def failed_run(self, outcome: str = "crashed", message: str = "exit code 1") -> Story:
         return self.turn().checked().launched().ended(outcome, message=message).recorded()

@@ -6,7 +6,6 @@ import pytest
 
 from harness.records import Budget, Finding
 from harness.results.compare import holm
-from harness.state.events import ConfirmationAsked
 from harness.state.verdicts import in_one_word, judge
 
 from .conftest import BASELINE, Story
@@ -152,15 +151,6 @@ def test_fresh_seeds_are_seeds_that_nothing_ran_with(story: type[Story]) -> None
     assert s.history.fresh_seeds(2) == (8, 9)
     s.turn("replicate", replicate_of=1).checked().launched(seeds=(8, 9, 10)).ended(loss=BETTER).recorded()
     assert s.history.fresh_seeds(3) == (11, 12, 13)
-
-
-def test_a_confirmation_whose_job_vanishes_is_tried_again_and_not_for_ever(story: type[Story]) -> None:
-    s = story().run(BETTER).add(ConfirmationAsked, run=1, seeds=(3, 4, 5))
-    for _ in range(2):
-        s.fresh(1, "lost")
-        assert s.history.confirming is not None
-    assert s.fresh(1, "lost").history.confirming is None
-    assert in_one_word(s.history)[1] == PROMISING
 
 
 def test_a_replicate_adds_its_values_to_those_of_its_run(story: type[Story]) -> None:

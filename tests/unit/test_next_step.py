@@ -13,9 +13,9 @@ from harness.planning.steps import (
     Attempt,
     Check,
     Confirm,
-    Confirmation,
     DrawPlots,
-    GiveUpConfirmation,
+    EndConfirmation,
+    Fresh,
     Measure,
     Record,
     Step,
@@ -27,13 +27,12 @@ from harness.state.events import CameTo, ConfirmationAsked
 from harness.template.folder import Template
 from harness.template.manifest import Manifest
 
-from .conftest import BASELINE, Story
+from .conftest import Story
 
 LINT = Finding(check="lint", message="F821 Undefined name", file="experiment.py", line=3)
 BETTER, EQUAL, WORSE = (0.1, 0.2, 0.15), (1.0, 1.12, 0.88), (1.4, 1.3, 1.35)
-LONG = {"toy": {name: values * 2 for name, values in BASELINE["toy"].items()}}
-"""A baseline with as many seeds as a confirmation: it need not run again."""
-FRESH = (3, 4, 5, 6, 7)
+BASE, GAIN, HOPE = (1.0, 1.12, 0.9, 1.08, 0.93), (0.2, 0.28, 0.25, 0.21, 0.33), (0.7, 1.1, 0.6, 1.09, 0.5)
+"""Losses on fresh seeds."""
 ALL_USED = "all 1 runs are used"
 
 
@@ -42,9 +41,16 @@ def one_run(**more: Any) -> Story:
     return Story(budget=Budget(**{"runs": 1, "confirm": 0, **more}))
 
 
-def confirming(baseline: Any = BASELINE) -> Story:
-    s = Story(budget=Budget(runs=1, confirm=1), baseline=baseline).run(BETTER)
-    return s.add(ConfirmationAsked, run=1, seeds=FRESH)
+def confirming(looks: tuple[int, ...] = (5, 10), **more: Any) -> Story:
+    s = Story(budget=Budget(runs=1, confirm=1, **more)).run(BETTER)
+    return s.to_confirm(looks=looks) if looks else s.add(ConfirmationAsked, run=1, seeds=(3, 4, 5, 6, 7))
+
+
+def fresh(baseline: bool, *seeds: int, tries: int = 1) -> Measure:
+    """A launch of run 1 or of the baseline on some of the confirmation's seeds."""
+    side = "baseline" if baseline else "run_1"
+    job = f"confirmation_1-{side}-seeds_{seeds[0]}_{seeds[-1]}-try_{tries}"
+    return Measure(Fresh(1, baseline, None if baseline else "t1"), seeds, job)
 
 
 def attempt(run: int = 1, number: int = 1, turn: int = 1, **more: Any) -> Attempt:
@@ -151,36 +157,58 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], Callable[[Story], Step] | Step]
         DrawPlots(),
     ),
     # confirmations
-    "a run looks better and all are used": (
+    "all runs are used and the best looks like a gain": (
         lambda: Story(budget=Budget(runs=1)).run(BETTER),
-        Confirm(1, FRESH),
+        Confirm(1, tuple(range(3, 43)), (5, 10, 20, 40), 0.05, ("toy",), True),
     ),
-    "no run looks better": (lambda: Story(budget=Budget(runs=1)).run(WORSE), Ask("finish", why=ALL_USED)),
-    "the baseline has fewer seeds": (
-        confirming,
-        Measure(Confirmation(0, None), FRESH, "baseline-fresh_seeds-try_1"),
+    "two confirmations share the error rate, and fewer seeds are wanted": (
+        lambda: Story(budget=Budget(runs=1, confirm=2, confirm_seeds=6)).run(BETTER),
+        Confirm(1, tuple(range(3, 9)), (5, 6), 0.025, ("toy",), True),
     ),
-    "the baseline has enough seeds": (
-        lambda: confirming(LONG),
-        Measure(Confirmation(1, "t1"), FRESH, "run_1-fresh_seeds-try_1"),
+    "no run looks like a gain": (lambda: Story(budget=Budget(runs=1)).run(WORSE), Ask("finish", why=ALL_USED)),
+    "the script has seeds of its own": (
+        lambda: Story(budget=Budget(runs=1), seeding="fixed").run(BETTER),
+        Ask("finish", why=ALL_USED),
     ),
-    "the baseline ran on the fresh seeds": (
-        lambda: confirming().fresh(0),
-        Measure(Confirmation(1, "t1"), FRESH, "run_1-fresh_seeds-try_1"),
+    "a confirmation begins with the baseline": (confirming, fresh(True, 3, 4, 5)),
+    "the baseline was measured on the first seeds": (lambda: confirming().fresh(True, BASE[:3]), fresh(False, 3, 4, 5)),
+    "both were measured on as many seeds as the template has": (
+        lambda: confirming().both(GAIN[:3], BASE[:3]),
+        fresh(True, 6, 7),
     ),
-    "the baseline's job was lost": (
-        lambda: confirming().fresh(0, "lost"),
-        Measure(Confirmation(0, None), FRESH, "baseline-fresh_seeds-try_2"),
+    "a job was lost": (lambda: confirming().fresh(True, outcome="lost"), fresh(True, 3, 4, 5, tries=2)),
+    "a job was lost too often": (
+        lambda: confirming().fresh(True, outcome="lost").fresh(True, outcome="lost").fresh(True, outcome="lost"),
+        EndConfirmation(1, "lost", "the baseline on the fresh seeds was lost 3 times"),
     ),
-    "the baseline failed on the fresh seeds": (
-        lambda: confirming().fresh(0, "crashed"),
-        GiveUpConfirmation(1, FRESH, "crashed", "the baseline failed on the fresh seeds: "),
+    "the run failed on the fresh seeds": (
+        lambda: confirming().fresh(True, BASE[:3]).fresh(False, outcome="crashed"),
+        EndConfirmation(1, "crashed", "run 1 on the fresh seeds failed: "),
     ),
-    "the run's job was lost": (
-        lambda: confirming(LONG).fresh(1, "lost"),
-        Measure(Confirmation(1, "t1"), FRESH, "run_1-fresh_seeds-try_2"),
+    "the first look decides": (
+        lambda: confirming().both(GAIN[:3], BASE[:3]).both(GAIN[3:], BASE[3:]),
+        EndConfirmation(1, "ok", "decided"),
     ),
-    "it is confirmed": (lambda: confirming(LONG).fresh(1, loss=BETTER * 2), Ask("finish", why=ALL_USED)),
+    "the first look leaves hope": (
+        lambda: confirming().both(HOPE[:3], BASE[:3]).both(HOPE[3:], BASE[3:]),
+        fresh(True, 8, 9, 10),
+    ),
+    "the first look leaves none": (
+        lambda: confirming().both(BASE[2::-1], BASE[:3]).both((1.2, 1.12), BASE[3:]),
+        EndConfirmation(1, "ok", "a gain is unlikely to show with more seeds"),
+    ),
+    "the time for a confirmation is spent": (
+        lambda: confirming(confirm_hours=0.001).both(HOPE[:3], BASE[:3]).both(HOPE[3:], BASE[3:]),
+        EndConfirmation(1, "ok", "0.001 h are spent on this confirmation"),
+    ),
+    "the values repeat those of the screening": (
+        lambda: confirming().both(BETTER, BASE[:3]).both(GAIN[3:], BASE[3:]),
+        EndConfirmation(1, "ok", "the values repeat those of other seeds"),
+    ),
+    "a confirmation of an older version, in one look": (
+        lambda: confirming(looks=()),
+        fresh(True, 3, 4, 5),
+    ),
     "a confirmation was asked for after the end": (
         lambda: one_run().run(EQUAL).turn("nothing", "finish").plotted().stopped("done").confirmed(1, EQUAL * 2),
         Stop("done", "enough"),
