@@ -34,6 +34,8 @@ LEGEND = {
     "cannot tell": "One of the two has a single value, so nothing shows how much values differ by chance.",
     "replicate": "The run executed code that had already run, so that any difference is noise.",
     "nothing to compare with": "Run 0 has no value of this metric on this dataset.",
+    "no verdict": "The run has results, but no value of the metric that is compared.",
+    "no result": "The run has no final_info.json that can be read.",
     "baseline": "This is run 0, which the other runs are compared with.",
 }
 """Each verdict, explained."""

@@ -168,6 +168,11 @@ class RunReport(Record):
     """Whether the agent saw the result; None if unknown."""
     judgements: tuple[Judgement, ...] = ()
 
+    @property
+    def unjudged(self) -> str:
+        """What is said in place of a verdict if there are no judgements."""
+        return "no verdict" if self.status == "measured" else self.status
+
 
 class IdeaReport(Record):
     """Everything found in one idea's folder."""

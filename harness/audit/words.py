@@ -29,7 +29,7 @@ def plain_number(value: float) -> str:
 
 
 def change(relative: float) -> str:
-    """A relative change: "+3.21 %", or "+124×" for one of 124 times the value that it is compared with; never "1e+03"."""
+    """A relative change: "+3.21 %", or "+124×" for one of 124 times the value that it is compared with."""
     sign = "+" if relative > 0 else "-" if relative < 0 else ""
     return sign + size_of_change(relative)
 

@@ -123,9 +123,8 @@ def _table(idea: IdeaReport) -> Iterator[list[str]]:
         rows = [_cells(judgement, several) for judgement in run.judgements[:SHOWN_DATASETS]]
         left = len(run.judgements) - SHOWN_DATASETS
         rows += [[f"and {left} more", *([""] * (len(head) - 4))]] if left > 0 else []
-        nothing = "" if run.status == "measured" else run.status
         own = [str(run.number), *_of_run(run)]
-        for cells in rows or [[*([""] * (len(head) - 4)), nothing]]:
+        for cells in rows or [[*([""] * (len(head) - 4)), run.unjudged]]:
             yield [*own, *cells]
             own = ["", "", ""]
 

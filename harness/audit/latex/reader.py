@@ -131,14 +131,13 @@ class Reader:
                 self._skip_arguments(2)
                 more = min(int(columns), COLUMNS) - 1 if re.fullmatch("[1-9][0-9]{0,3}", columns) else 0
                 self._note_end("cell", more)
+            case "footnote":
+                self._say(" (")
+                self._note_end("footnote")
             case "tabularnewline" if self._tables == 1:
                 self._out.begin_row()
-            case "def":
-                while self._at < len(self._tokens) and self._tokens[self._at].text not in ("{", "\n"):
-                    self._at += 1
-                self._skip_arguments(1)
-            case "iffalse":
-                self._skip_to("fi")
+            case "def" | "iffalse":
+                self._skip_unprinted(name)
             case _ if name in SYMBOLS:
                 self._say(SYMBOLS[name])
             case _ if name in HEADINGS or name in ALONE or name in RUN_IN:
@@ -161,6 +160,8 @@ class Reader:
                 self._out.begin_cells(more)
             case "run-in", _:
                 self._say(" " if self._out.last_character in ".:?!" else ". ")
+            case "footnote", _:
+                self._say(") ")
             case "paragraph", _:
                 self._out.begin_paragraph()
 
@@ -217,6 +218,14 @@ class Reader:
             if end >= len(self._tokens) or self._tokens[end].text != "]":
                 return
             at = self._at = end + 1
+
+    def _skip_unprinted(self, name: str) -> None:
+        if name == "iffalse":
+            self._skip_to("fi")
+            return
+        while self._at < len(self._tokens) and self._tokens[self._at].text not in ("{", "\n"):
+            self._at += 1
+        self._skip_arguments(1)
 
     def _skip_to(self, command: str, argument: str = "") -> None:
         """Skip everything up to and with a command; to the end if it does not come."""
