@@ -140,7 +140,8 @@ def test_latex_is_read_as_the_prose_that_it_prints(idea: Idea, text: str) -> Non
         r"\citet{a} reach a loss of 0.777.",
         r"The loss was 0.51 \citep{loss0.777}.",
         r"The loss was 0.51. \includegraphics[width=0.777\textwidth]{loss_0.777.png}",
-        "The loss was low.\n\nWe took 0.777 of the data.",
+        "The loss was low.\n\nIt is 0.777 of the data.",
+        "The loss was low.\n  \t\nIt is 0.777 of the data.",
     ],
 )
 def test_what_is_right_or_no_claim_is_not_listed(idea: Idea, text: str) -> None:

@@ -78,8 +78,8 @@ class Reader:
 
     def _is_blank(self, at: int) -> bool:
         """Whether a line that begins here is empty."""
-        ahead = self._tokens[at : at + 2]
-        return bool(ahead) and ahead[0].text in (" " * len(ahead[0].text), "\n") and ahead[-1].text == "\n"
+        ahead = [token.text for token in self._tokens[at : at + 2]]
+        return ahead[:1] == ["\n"] or (ahead[1:] == ["\n"] and not ahead[0].strip(" \t\r"))
 
     def _dollar(self) -> None:
         if self._at < len(self._tokens) and self._tokens[self._at].text == "$":
