@@ -1,7 +1,7 @@
 """Audits the results of another system: finds problems that its folder shows but its authors do not mention.
 
-`reading` turns a folder into frozen records and trusts nothing in it; `transcript` and `judging` are pure; `page`
-renders HTML.
+`reading` turns a folder into frozen records and trusts nothing in it; `transcript`, `latex` and `judging` are pure;
+`page` renders HTML.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def totals(ideas: Sequence[IdeaReport]) -> tuple[Share, ...]:
         _share("launches", "failed", failed, failed + launched),
         _share("claimed standard errors", "are wrong", *_wrong(errors)),
         *(_share("comparisons with run 0", f"say: {w}", judged.count(w), len(judged)) for w in WORDS if w in judged),
-        _share("claims in notes", "are not supported by the numbers", _count(findings, "claim"), None),
+        _share("claims in notes and paper", "are not supported by the numbers", _count(findings, "claim"), None),
     )
     return tuple(share for share in shares if share.total != 0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.audit import transcript
 from harness.audit.metric_names import Wanted, is_cost
 from harness.audit.records import Item, Replicates, Source, Spread
-from harness.audit.words import listing
+from harness.audit.words import listing, size_of_change
 from harness.results.final_info import mean
 
 
@@ -125,4 +125,4 @@ def _size(spread: Spread) -> float:
 def _in_words(spread: Spread) -> str:
     values = ", ".join(f"{value:.4g}" for value in spread.means[:6]) + (", …" if len(spread.means) > 6 else "")
     what = "an improvement of" if spread.goal else "a difference of"
-    return f"{spread.metric} on {spread.dataset} ({values}) could pass for {what} {100 * _size(spread):.3g} %"
+    return f"{spread.metric} on {spread.dataset} ({values}) could pass for {what} {size_of_change(_size(spread))}"

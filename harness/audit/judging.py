@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.audit import standard_errors, transcript
+from harness.audit.claims import claims_of
 from harness.audit.duplicates import Code, code_of, describe_code, replicates
 from harness.audit.metric_names import Wanted
 from harness.audit.records import IdeaReport, Item, Judgement, Material, RunReport, Source, Text
 from harness.audit.verdicts import judgements_of, primary_of
 from harness.audit.words import listing
-from harness.claims.check import LINE, LINES, NAMES, PAIRED, SEEDS, Known, unsupported
+from harness.claims.check import Known
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
@@ -28,7 +29,7 @@ def judge(material: Material, wanted: Wanted) -> IdeaReport:
     same = replicates(measured, code, wanted)
     seen = _seen(measured, material.chats, chat)
     errors, wrong = standard_errors.check(measured)
-    claims, unread = _claims(material.notes, _known(measured, judgements, primary, wanted))
+    claims, unread = claims_of(material.notes, material.paper, _known(measured, judgements, primary, wanted))
     return IdeaReport(
         name=material.name,
         folder=material.folder,
@@ -127,34 +128,7 @@ def _without_result(material: Material) -> Iterator[Item]:
         yield Item(kind="no result", message=text)
 
 
-# The notes
-
-
-def _claims(notes: Text | None, known: Known) -> tuple[list[Item], list[str]]:
-    """Claims in the notes that the numbers do not support, and what was not checked."""
-    if notes is None or not known.scores:
-        return [], []
-    found = unsupported(notes.content, known)
-    claims = [Item(kind="claim", file=notes.name, line=f.line, message=f.message) for f in found if f.line is not None]
-    unread = [*_beyond(notes.content, known), *(f.message for f in found if f.line is None)]
-    return claims, [f"{notes.name}: {line}" for line in unread]
-
-
-def _beyond(notes: str, known: Known) -> Iterator[str]:
-    """The limits of the claim check that were reached."""
-    lines = notes.split("\n")
-    datasets = [dataset for of_run in known.scores.values() for dataset in of_run.values()]
-    counts = (
-        ("lines", len(lines), LINES),
-        ("characters of one line", max(len(line) for line in lines), LINE),
-        ("metrics", len({name for metrics in datasets for name in metrics}), NAMES),
-        ("datasets", len({name for of_run in known.scores.values() for name in of_run}), NAMES),
-        ("runs to compare with each other", len(known.scores), PAIRED),
-        ("values per seed", max(len(values) for metrics in datasets for values in metrics.values()), SEEDS),
-    )
-    for things, there, limit in counts:
-        if there > limit:
-            yield f"of {there:,} {things} only the first {limit:,} were checked for claims"
+# What was recorded
 
 
 def _known(

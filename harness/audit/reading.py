@@ -2,7 +2,8 @@
 reported.
 
 The format is that of the AI-Scientist system: `run_0 … run_5/final_info.json`, `run_i.py` (what run i executed),
-`experiment.py`, `notes.txt`, `*_aider.txt` (the conversation with the coding agent), `log.txt`.
+`experiment.py`, `notes.txt`, `*_aider.txt` (the conversation with the coding agent), `log.txt`, and the paper,
+`latex/template.tex`.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.audit.records import Material, Metric, Source, Text
+from harness.audit.opening import Unusable, entries_of, read_bytes, read_text, reason
+from harness.audit.paper import read_paper
+from harness.audit.records import Material, Metric, Source
 from harness.audit.words import listing, tame
 from harness.errors import UserError
-from harness.results.final_info import LARGEST
+from harness.results.final_info import LARGEST, metric_names
 from harness.template.code import meaning
 
 EXPECTED = (
-    "expected the folder of one idea with run_0 … run_5/final_info.json, run_1.py …, notes.txt, *_aider.txt and "
-    "log.txt (all optional, but at least one run), or a folder of such folders"
+    "expected the folder of one idea with run_0 … run_5/final_info.json, run_1.py …, notes.txt, *_aider.txt, "
+    "log.txt and latex/template.tex (all optional, but at least one run), or a folder of such folders"
 )
 JSON_LIMIT, CODE_LIMIT, TEXT_LIMIT = 4 * 2**20, 2 * 2**20, 32 * 2**20
 """Maximum bytes of a final_info.json, a source file and any other text; larger files are skipped."""
@@ -42,10 +44,6 @@ CHATS = 8
 """Maximum number of *_aider.txt files of one idea."""
 _RUN = re.compile(r"run_(0|[1-9]\d{0,3})")
 _SNAPSHOT = re.compile(r"run_(0|[1-9]\d{0,3})\.py")
-
-
-class Unusable(Exception):
-    """A file that is skipped; the message says why."""
 
 
 def ideas(folder: Path) -> tuple[list[Material], list[str]]:
@@ -71,9 +69,9 @@ def ideas(folder: Path) -> tuple[list[Material], list[str]]:
 def _idea_folders(place: Path, root: Path, depth: int, skipped: list[str]) -> Iterator[Path]:
     shown, unlisted = tame(os.path.relpath(place, root)), list[str]()
     try:
-        entries = _entries(place, shown, unlisted)
+        entries = entries_of(place, shown, ENTRIES, unlisted)
     except OSError as error:
-        skipped.append(f"{shown}: {_reason(error)}")
+        skipped.append(f"{shown}: {reason(error)}")
         return
     if any(_is_sign(entry) for entry in entries.values()):
         yield place
@@ -97,19 +95,10 @@ def _is_sign(entry: os.DirEntry[str]) -> bool:
     return bool(_SNAPSHOT.fullmatch(entry.name)) or entry.name.endswith("_aider.txt")
 
 
-def _entries(folder: Path, shown: str, skipped: list[str]) -> dict[str, os.DirEntry[str]]:
-    """The entries of a folder by name, sorted; no more than ENTRIES of them."""
-    with os.scandir(folder) as entries:
-        found = list(islice(entries, ENTRIES))
-        if more := sum(1 for _ in entries):
-            skipped.append(f"{shown}: only {ENTRIES:,} of {ENTRIES + more:,} entries were checked")
-    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
-
-
 def _material(folder: Path, root: Path) -> Material:
     skipped: list[str] = []
     name = tame(folder.resolve().name if folder == root else os.path.relpath(folder, root))
-    entries = _entries(folder, name, skipped)
+    entries = entries_of(folder, name, ENTRIES, skipped)
     numbers = sorted({int(m[1]) for name in entries if (m := _RUN.fullmatch(name) or _SNAPSHOT.fullmatch(name))})
     if len(numbers) > RUNS:
         skipped.append(f"only the first {RUNS} of {len(numbers)} runs were audited")
@@ -117,13 +106,14 @@ def _material(folder: Path, root: Path) -> Material:
     chats = [name for name in entries if name.endswith("_aider.txt")]
     if len(chats) > CHATS:
         skipped.append(f"only the first {CHATS} of {len(chats):,} *_aider.txt files were read")
-    texts = [text for chat in chats[:CHATS] if (text := _text(folder, chat, TEXT_LIMIT, skipped)) is not None]
+    texts = [text for chat in chats[:CHATS] if (text := read_text(folder, chat, TEXT_LIMIT, skipped)) is not None]
     return Material(
         name=name,
         folder=tame(str(folder), 4000),
         runs=runs,
-        notes=_text(folder, "notes.txt", NOTES_LIMIT, skipped) if "notes.txt" in entries else None,
-        log=_text(folder, "log.txt", TEXT_LIMIT, skipped) if "log.txt" in entries else None,
+        notes=read_text(folder, "notes.txt", NOTES_LIMIT, skipped) if "notes.txt" in entries else None,
+        paper=read_paper(folder, entries, skipped),
+        log=read_text(folder, "log.txt", TEXT_LIMIT, skipped) if "log.txt" in entries else None,
         chats=tuple(texts),
         chats_whole=len(texts) == len(chats),
         missing=tuple(_missing(runs, entries, chats)),
@@ -143,6 +133,8 @@ def _missing(runs: tuple[Source, ...], entries: dict[str, os.DirEntry[str]], cha
         yield "log.txt: failed launches are not known"
     if "notes.txt" not in entries:
         yield "notes.txt: there are no claims to check"
+    if "latex" not in entries:
+        yield "latex/template.tex: there is no paper whose claims could be checked"
 
 
 def _source(folder: Path, number: int, entries: dict[str, os.DirEntry[str]]) -> Source:
@@ -155,57 +147,20 @@ def _source(folder: Path, number: int, entries: dict[str, os.DirEntry[str]]) -> 
         problems.append(f"{name}: a link, not followed")
     elif name in entries:
         try:
-            results, left_out = _results(_bytes(folder / name / "final_info.json", JSON_LIMIT))
+            results, left_out = _results(read_bytes(folder / name / "final_info.json", JSON_LIMIT))
             problems += [f"{name}/final_info.json: {why}" for why in left_out]
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (Unusable, OSError) as error:
             unreadable = True
-            problems.append(f"{name}/final_info.json: {_reason(error)}")
+            problems.append(f"{name}/final_info.json: {reason(error)}")
     if f"{name}.py" in entries:
         try:
-            content = _bytes(folder / f"{name}.py", CODE_LIMIT)
+            content = read_bytes(folder / f"{name}.py", CODE_LIMIT)
             code = hashlib.sha256(meaning(content, python=True).encode("utf-8", "surrogatepass")).hexdigest()
         except (Unusable, OSError) as error:
-            problems.append(f"{name}.py: {_reason(error)}")
+            problems.append(f"{name}.py: {reason(error)}")
     return Source(number=number, results=results, unreadable=unreadable, problems=tuple(problems), code=code)
-
-
-def _text(folder: Path, name: str, limit: int, skipped: list[str]) -> Text | None:
-    """A text file, with bytes that are not UTF-8 replaced; a file that is not text is skipped."""
-    shown = tame(name)
-    try:
-        content = _bytes(folder / name, limit)
-        if b"\0" in content[:8192]:
-            raise Unusable("is not text, skipped")
-        return Text(name=shown, content=content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        skipped.append(f"{shown}: is not valid UTF-8; invalid bytes were replaced")
-        return Text(name=shown, content=content.decode("utf-8", "replace"))
-    except (Unusable, OSError) as error:
-        skipped.append(f"{shown}: {_reason(error)}")
-        return None
-
-
-def _bytes(path: Path, limit: int) -> bytes:
-    """The content of a regular file of limited size; links and devices are not opened."""
-    if path.is_symlink():
-        raise Unusable("a link, not followed")
-    with open(path, "rb", opener=_open_safely) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Unusable("is not a regular file, skipped")
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise Unusable(f"larger than {limit >> 20} MiB, skipped")
-    return content
-
-
-def _open_safely(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _reason(error: Exception) -> str:
-    return tame(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
 
 
 def _results(content: bytes) -> tuple[dict[str, dict[str, Metric]], list[str]]:
@@ -240,13 +195,13 @@ def _metrics(dataset: str, entry: Any, left_out: list[str]) -> Iterator[tuple[st
         left_out.append(f'dataset {dataset} has no "means"')
         return
     means, stderrs, seeds = (_object(entry.get(key)) for key in ("means", "stderrs", "final_info_dict"))
-    names = {name: name.removesuffix("_mean") if name.removesuffix("_mean") in seeds else name for name in means}
+    names = metric_names(entry)
     covered = set(names.values())
     names |= {name: name for name in seeds if name not in covered}
     for full, base in names.items():
         listed, claimed = seeds.get(base), _number(means.get(full))
         name = tame(base, 100)
-        error = next((stderrs[key] for key in (base, f"{base}_stderr", full) if key in stderrs), None)
+        error = next((stderrs[key] for key in (base, f"{base}_stderr", full, f"{full}_stderr") if key in stderrs), None)
         if isinstance(listed, list) and any(_is_number(value) for value in listed):
             values = tuple(value for value in map(_number, listed) if value is not None)
             if len(values) < len(listed):

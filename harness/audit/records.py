@@ -12,7 +12,7 @@ from harness.records import Goal, Record
 Kind = Literal["replicate", "unsnapshotted", "unseen", "failed launch", "no result", "numbers", "claim"]
 """replicate: code that had already run. unsnapshotted: only files outside the snapshot changed. unseen: a result that
 the agent never saw. numbers: a claimed mean or standard error that its own values contradict. claim: a sentence of the
-notes that the numbers do not support."""
+notes or of the paper that the numbers do not support."""
 
 
 def _finite(value: float | None) -> float | None:
@@ -69,6 +69,8 @@ class Material(Record):
     folder: str
     runs: tuple[Source, ...]
     notes: Text | None = None
+    paper: tuple[Text, ...] = ()
+    """The LaTeX files of the paper."""
     log: Text | None = None
     chats: tuple[Text, ...] = ()
     chats_whole: bool = True
@@ -165,6 +167,11 @@ class RunReport(Record):
     seen: bool | None
     """Whether the agent saw the result; None if unknown."""
     judgements: tuple[Judgement, ...] = ()
+
+    @property
+    def unjudged(self) -> str:
+        """What is said in place of a verdict if there are no judgements."""
+        return "no verdict" if self.status == "measured" else self.status
 
 
 class IdeaReport(Record):

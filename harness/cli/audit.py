@@ -123,9 +123,8 @@ def _table(idea: IdeaReport) -> Iterator[list[str]]:
         rows = [_cells(judgement, several) for judgement in run.judgements[:SHOWN_DATASETS]]
         left = len(run.judgements) - SHOWN_DATASETS
         rows += [[f"and {left} more", *([""] * (len(head) - 4))]] if left > 0 else []
-        nothing = "" if run.status == "measured" else run.status
         own = [str(run.number), *_of_run(run)]
-        for cells in rows or [[*([""] * (len(head) - 4)), nothing]]:
+        for cells in rows or [[*([""] * (len(head) - 4)), run.unjudged]]:
             yield [*own, *cells]
             own = ["", "", ""]
 
@@ -138,8 +137,9 @@ def _of_run(run: RunReport) -> list[str]:
 
 
 def _cells(j: Judgement, several: bool) -> list[str]:
+    from harness.audit.words import change, plain_number
     from harness.text import number
 
-    value = f"{number(j.mean)} ± {number(j.sd)} (n={j.n})" if j.n > 1 else number(j.mean)
-    change = "" if j.relative is None else f"{100 * j.relative:+.3g} %"
-    return [*([j.dataset] if several else []), value, change, "" if j.p is None else number(j.p_corrected), j.said]
+    value = plain_number(j.mean) + ("" if j.sd is None else f" ± {plain_number(j.sd)} (n={j.n})")
+    moved = "" if j.relative is None else change(j.relative)
+    return [*([j.dataset] if several else []), value, moved, "" if j.p is None else number(j.p_corrected), j.said]

@@ -2,7 +2,8 @@
 
 The format is that of AI-Scientist templates:
 `{dataset: {"means": {metric: x}, "stderrs": {metric: s}, "final_info_dict": {metric: [value per seed]}}}`.
-Only the values per seed are used; means and standard errors are computed here.
+Only the values per seed are used; means and standard errors are computed here. Some templates write a metric's mean as
+`METRIC_mean` and its standard error as `METRIC_stderr`; `metric_names` pairs these with the values per seed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import math
 import stat
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,11 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
     if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
         raise MetricsError(f'dataset {name!r} has no "means" object; expected {EXPECTED}')
     per_seed = body.get("final_info_dict")
-    values = {m: per_seed[m] if isinstance(per_seed, dict) and m in per_seed else [v] for m, v in body["means"].items()}
+    seeds_of = per_seed if isinstance(per_seed, dict) else {}
+    values = {}
+    for full, metric in metric_names(body).items():
+        listed = seeds_of.get(metric, [body["means"][full]])
+        values[full if wanted is not None and full in wanted else metric] = listed
     wanted = list(values) if wanted is None else wanted
     missing = sorted(set(wanted) - set(values))
     if missing:
@@ -85,6 +90,23 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
                 f"expected one for each of the {seeds} seeds in HARNESS_SEEDS"
             )
     return checked
+
+
+def metric_names(body: Mapping[str, Any]) -> dict[str, str]:
+    """How each mean of a dataset is named in "means" → the name of its metric.
+
+    `NAME_mean` is the metric `NAME` if that has values per seed, or a standard error `NAME_stderr`; but not if there is
+    a mean `NAME`, or if `NAME_mean` itself has values per seed.
+    """
+    means, stderrs, seeds = (
+        each if isinstance(each, dict) else {} for each in map(body.get, ("means", "stderrs", "final_info_dict"))
+    )
+    names = {}
+    for full in means:
+        bare = str(full).removesuffix("_mean")
+        paired = bare not in means and full not in seeds and (bare in seeds or f"{bare}_stderr" in stderrs)
+        names[full] = bare if paired else full
+    return names
 
 
 def _names(values: Collection[str]) -> str:

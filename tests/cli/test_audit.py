@@ -6,54 +6,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Project, Said, Study, notes, scale, swap
+from lab import Project, Study, notes, scale, swap
 
 from harness.audit import reading, transcript
 
-from .conftest import listing
-
-PROMPT = "#### Run {run} completed. Here are the results:  \n#### {means}  \n####   \n\nNext.\n\n"
-EDIT = "> Applied edit to {file}  \n\n"
-PLOTS = "#### Great job! Please modify `plot.py` to generate the plots.  \n\n> Applied edit to plot.py  \n"
-Values = Mapping[str, Sequence[float]]
-
-
-def info(values: Values, dataset: str = "moons") -> dict[str, Any]:
-    """A final_info.json as it should be."""
-    n = {name: len(each) for name, each in values.items()}
-    means = {name: sum(each) / n[name] for name, each in values.items()}
-    return {dataset: {"means": means, "stderrs": {}, "final_info_dict": {k: list(v) for k, v in values.items()}}}
-
-
-class Idea:
-    """A results folder under construction."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        root.mkdir(parents=True)
-
-    def run(self, number: int, values: Values | dict[str, Any] | str, code: str | None = None) -> None:
-        (self.root / f"run_{number}").mkdir(exist_ok=True)
-        text = values if isinstance(values, str) else json.dumps(info(values) if "moons" not in values else values)
-        (self.root / f"run_{number}" / "final_info.json").write_text(text)
-        if code is not None:
-            (self.root / f"run_{number}.py").write_text(code)
-
-    def told(self, run: int) -> str:
-        """The prompt that announces a run's result."""
-        content = json.loads((self.root / f"run_{run}" / "final_info.json").read_text())
-        return PROMPT.format(run=run, means={name: body["means"] for name, body in content.items()})
-
-    def chat(self, *parts: str) -> None:
-        (self.root / "20240801_idea_aider.txt").write_text("\n# aider chat started\n\n" + "".join(parts))
-
-    def file(self, name: str, text: str | bytes) -> None:
-        (self.root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+from .audits import EDIT, PLOTS, Idea, audited, found, info, parsed, parsed_without_listing, said, share
 
 
 @pytest.fixture
@@ -65,37 +26,6 @@ def idea(tmp_path: Path) -> Idea:
 def nowhere(tmp_path: Path) -> Project:
     """No project is needed to audit."""
     return Project(tmp_path)
-
-
-def audited(folder: Path, *options: str) -> Said:
-    """An audit that ends well and leaves the folder as it was."""
-    before = listing(folder)
-    said = Project(folder.parent).harness("audit", str(folder), *options)
-    assert said.code == 0, said.err
-    assert said.err == ""
-    assert listing(folder) == before
-    return said
-
-
-def parsed(folder: Path, *options: str) -> Any:
-    return json.loads(audited(folder, "--json", *options).out, parse_constant=pytest.fail)
-
-
-def found(folder: Path, kind: str, *options: str) -> list[str]:
-    """Messages of one kind over all ideas."""
-    ideas = parsed(folder, *options)["ideas"]
-    return [item["message"] for each in ideas for item in each["findings"] if item["kind"] == kind]
-
-
-def said(folder: Path, run: int, *options: str) -> list[str]:
-    """The verdicts of a run, one per dataset."""
-    (only,) = parsed(folder, *options)["ideas"]
-    return [j["word"] for r in only["runs"] if r["number"] == run for j in r["judgements"]]
-
-
-def share(folder: Path, what: str) -> tuple[int, int]:
-    row = next(row for row in parsed(folder)["totals"] if row["what"] == what)
-    return row["count"], row["total"]
 
 
 # A study of our own in that folder format
@@ -349,6 +279,24 @@ def test_means_and_errors_may_carry_a_suffix(idea: Idea) -> None:
     assert "2 of 2 claimed standard errors are from no known formula" in found(idea.root, "numbers")[0]
 
 
+def test_a_run_without_values_per_seed_has_the_same_metric_as_the_others(idea: Idea) -> None:
+    errors = {"stderrs": {"val_loss_stderr": 0.1}}
+    idea.run(0, {"moons": {"means": {"val_loss_mean": 0.5}, **errors, "final_info_dict": {"val_loss": [0.4, 0.6]}}})
+    idea.run(1, {"moons": {"means": {"val_loss_mean": 0.3}, **errors}})
+    (only,) = parsed(idea.root)["ideas"]
+    assert only["primary"] == "val_loss"
+    assert said(idea.root, 1) == ["cannot tell"]
+
+
+@pytest.mark.parametrize("name", ["val_loss_mean", "val_loss"])
+def test_a_name_with_a_suffix_of_its_own_is_another_metric(idea: Idea, name: str) -> None:
+    entry = {"means": {"val_loss": 0.1, "val_loss_mean": 0.5}, "final_info_dict": {"val_loss": [0.1, 0.1]}}
+    idea.run(0, {"moons": entry})
+    (only,) = parsed(idea.root, "--metric", name)["ideas"]
+    assert only["runs"][0]["judgements"][0]["n"] == {"val_loss": 2, "val_loss_mean": 1}[name]
+    assert only["skipped"] == []
+
+
 @pytest.mark.parametrize(
     ("numbers", "why"),
     [
@@ -477,6 +425,7 @@ def test_what_is_missing_is_said_and_the_rest_is_audited(idea: Idea) -> None:
         "*_aider.txt",
         "log.txt",
         "notes.txt",
+        "latex/template.tex",
     ]
     assert said(idea.root, 1) == ["nothing to compare with"]
     assert "  missing: notes.txt: there are no claims to check\n" in audited(idea.root).out
@@ -540,13 +489,6 @@ def test_links_devices_and_large_or_binary_files_are_left_out(idea: Idea, monkey
         "run_2: a link",
         "x_aider.txt: larger than 0 MiB",
     ]
-
-
-def parsed_without_listing(folder: Path) -> Any:
-    """For folders with a pipe in them, which must not be read to be compared."""
-    done = Project(folder.parent).harness("audit", str(folder), "--json")
-    assert (done.code, done.err) == (0, "")
-    return json.loads(done.out)
 
 
 def test_bounds_on_entries_ideas_runs_and_metrics_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

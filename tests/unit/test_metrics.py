@@ -35,6 +35,35 @@ def test_values_per_seed_are_read_as_floats_and_stored_means_are_not_believed(tm
     assert final_info.read(written(tmp_path, content), ["loss"], 3) == {"toy": {"loss": (1.0, 2.5, 3.0)}}
 
 
+@pytest.mark.parametrize(
+    ("body", "metrics"),
+    [
+        ({"means": {"loss_mean": 2}, "final_info_dict": {"loss": [1, 3]}}, {"loss": (1.0, 3.0)}),
+        ({"means": {"loss_mean": 2}, "stderrs": {"loss_stderr": 1}}, {"loss": (2.0,)}),
+        ({"means": {"loss_mean": 2}}, {"loss_mean": (2.0,)}),
+        (
+            {"means": {"loss_mean": 2}, "final_info_dict": {"loss_mean": [1, 3], "loss": [5, 7]}},
+            {"loss_mean": (1.0, 3.0)},
+        ),
+        (
+            {"means": {"loss": 6, "loss_mean": 2}, "final_info_dict": {"loss": [5, 7]}},
+            {"loss": (5.0, 7.0), "loss_mean": (2.0,)},
+        ),
+        ({"means": {"loss_mean": 2}, "stderrs": [1], "final_info_dict": None}, {"loss_mean": (2.0,)}),
+    ],
+)
+def test_a_mean_with_a_suffix_belongs_to_the_values_of_the_bare_name(
+    tmp_path: Path, body: dict[str, Any], metrics: dict[str, tuple[float, ...]]
+) -> None:
+    assert final_info.read(written(tmp_path, {"toy": body}), [], 2) == {"toy": metrics}
+
+
+@pytest.mark.parametrize("name", ["loss", "loss_mean"])
+def test_a_template_may_name_a_metric_with_the_suffix_or_without(tmp_path: Path, name: str) -> None:
+    content = {"toy": {"means": {"loss_mean": 2}, "final_info_dict": {"loss": [1, 3]}}}
+    assert final_info.read(written(tmp_path, content), [name], 2) == {"toy": {name: (1.0, 3.0)}}
+
+
 def test_every_dataset_is_read(tmp_path: Path) -> None:
     content = {name: {"means": {"loss": 1.0}, "final_info_dict": {"loss": [1.0, 2.0]}} for name in ("a", "b")}
     assert sorted(final_info.read(written(tmp_path, content), ["loss"], 2)) == ["a", "b"]
