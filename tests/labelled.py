@@ -1,4 +1,4 @@
-"""The labelled claims of tests/data/claims: what `unsupported` lists of them. `python tests/labelled.py [held_back]`."""
+"""What `unsupported` lists of the labelled notes in tests/data/claims: `python tests/labelled.py [held_back]`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def outcome(note: Path) -> Outcome:
 def _meant(finding: Finding, labels: list[Label]) -> Label | None:
     """The label of what is listed: on its line, with its words; a false claim if several are possible."""
     there = [label for label in labels if label.covers(finding.line or 0)]
-    words = re.match(r"“(.+?)”|(.+?) (?:is|of|in)\b", finding.message)
+    words = re.match(r'"(.+?)"|(.+?) (?:is|of|in)\b', finding.message)
     token = (words[1] or words[2]) if words else ""
     quoted = [label for label in there if token and token in label.text] or there
     return min(quoted, key=lambda label: label.label != "false", default=None)
@@ -81,7 +81,8 @@ def main(folder: Path) -> None:
     outcomes = [outcome(note) for note in sorted(folder.glob("*.md")) if note.with_suffix(".json").exists()]
     for each in outcomes:
         for finding, label in each.alarms:
-            print(f"false alarm  {each.note}:{finding.line}: {finding.message}  [{label.text if label else 'no label'}]")
+            of = label.text if label else "no label"
+            print(f"false alarm  {each.note}:{finding.line}: {finding.message}  [{of}]")
         for label in each.missed:
             print(f"missed       {each.note}:{label.line}: {label.text!r} ({label.kind}; {label.why})")
     false = Counter(label.kind for each in outcomes for label in each.labels if label.label == "false")

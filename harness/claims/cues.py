@@ -1,0 +1,163 @@
+"""The words by which a clause claims something: better, lower, halved, significantly, not. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Sense = Literal["better", "worse", "up", "down"]
+OPPOSITE: dict[Sense, Sense] = {"better": "worse", "worse": "better", "up": "down", "down": "up"}
+
+_JUDGED: dict[Sense, str] = {
+    "better": r"improve(?:s|d|ments?)?|outperform(?:s|ed)?|surpass(?:es|ed)?|superior|beats?|faster|quicker|better"
+    r"|helps|helped|beneficial",
+    "worse": r"worse(?:ned|ns)?|degrad(?:ed|es|ation)|deteriorat\w+|inferior|underperform(?:s|ed)?|hurts?|harm(?:s|ed|ful)?"
+    r"|slower|falls? short|fell short",
+}
+_MOVED: dict[Sense, str] = {
+    "up": r"increas(?:e|es|ed|ing)|raised|raises|rises?|rose|grows?|grew|grown|higher|larger|greater|lengthens?",
+    "down": r"decreas(?:e|es|ed|ing)|reduc(?:e|es|ed|ing|tions?)|drop(?:s|ped|ping)?|falls?|fell|fallen|lower(?:s|ed)?"
+    r"|shrinks?|shrank|smaller|declin\w+|fewer|shorter|cuts?",
+}
+_MAYBE: dict[Sense, str] = {"up": r"up|more|adds?|added", "down": r"down|less|below", "better": r"gain(?:s|ed)?"}
+"""Words that count only next to a size, or with a word of certainty."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    start: int
+    end: int
+    word: str
+    sense: Sense
+    strength: Literal["judged", "moved", "size"]
+    """Judged: good or bad. Moved: up or down. Size: says something only together with a number."""
+
+
+def _all() -> Iterator[tuple[str, Sense, Literal["judged", "moved", "size"]]]:
+    yield from ((words, sense, "judged") for sense, words in _JUDGED.items())
+    yield from ((words, sense, "moved") for sense, words in _MOVED.items())
+    yield from ((words, sense, "size") for sense, words in _MAYBE.items())
+
+
+_KINDS = list(_all())
+_CUE = re.compile("|".join(rf"(\b(?:{words})\b)" for words, _, _ in _KINDS), re.I)
+_NO_CUE = re.compile(
+    r"\b(?:(?:up|down) (?:to|and running|next)|(?:set|start|warm|speed|follow|end|ramp|ramped)[ -]?(?:up|down)|up[ -]?down"
+    r"|better (?:understand\w*|suited|idea)|no more|more (?:or less|than)|at (?:least|most)|below (?:we|is|are)|dropped? out"
+    r"|improv(?:ed|ements?) (?:version|variant|method|code|script|plots?|readability)|fall back)\b",
+    re.I,
+)
+CERTAIN = re.compile(
+    r"\b(?:(?:statistically )?significan(?:t|tly)|reliabl[ey]|confirm(?:ed|s)|robustly|conclusively|definitively)\b", re.I
+)
+_DENIAL = re.compile(
+    r"(?:\b(?:not(?! only)|no(?! doubt)|never|neither|nor|none|cannot|hardly|barely|little|lack of|rather than)\b|n['’]t\b)"
+    r"(?:\s+[\w-]+){0,4}\s+$|\bwithout (?:\w+ )?$",
+    re.I,
+)
+_UNSURE = re.compile(
+    r"\b(?:inconclusive|within (?:the )?(?:noise|spread|error)|noise|promising|unconfirmed|await\w*|insignificant|seem\w*"
+    r"|appear\w*|looks?|looking|tends?|trends?|suggest\w*|slight hint|not (?:yet )?(?:been )?(?:statistically )?"
+    r"(?:significant\w*|confirmed)|to be confirmed|yet to)\b",
+    re.I,
+)
+_GENERAL = re.compile(
+    r"\b(?:lower|higher|smaller|larger|fewer|less|more|faster|shorter)\b(?:[ \w-]{0,40}?)(?:\b(?:is|are|means?|indicat\w*|impl\w*)"
+    r"|=|:) *(?:\w+ )?(?:better|worse|improv\w+|faster|harder)\b|\b(?:indicat|denot|defin|correspond)\w*\b",
+    re.I,
+)
+_WITHIN_RUN = re.compile(
+    r"\b(?:during|over (?:time|the course)|through(?:out)?|steadily|initially|at first|early|late[rt]?|gradually|epochs?"
+    r"|converg\w*|curves?|half of|over training)\b",
+    re.I,
+)
+
+
+def cues(text: str) -> list[Cue]:
+    """All words of a clause that say which way something went."""
+    blanked = _NO_CUE.sub(lambda match: " " * len(match[0]), text)
+    found = []
+    for match in _CUE.finditer(blanked):
+        _, sense, strength = _KINDS[(match.lastindex or 1) - 1]
+        found.append(Cue(match.start(), match.end(), match[0], sense, strength))
+    return found
+
+
+def denied(text: str, cue: Cue) -> bool:
+    """Whether a word of negation stands before the cue."""
+    return _DENIAL.search(text[max(0, cue.start - 60) : cue.start]) is not None
+
+
+def unsure(text: str) -> bool:
+    return _UNSURE.search(text) is not None
+
+
+def general(text: str) -> bool:
+    """Whether a clause explains what numbers mean instead of saying what they are."""
+    return _GENERAL.search(text) is not None
+
+
+def within_run(text: str) -> bool:
+    """Whether something may have moved in the course of training rather than between two runs."""
+    return _WITHIN_RUN.search(text) is not None
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A ratio of two values: "halved", "2.5x"."""
+
+    start: int
+    end: int
+    text: str
+    ratio: float
+    sense: Sense | None
+    """Which way it must have gone; None if that depends on the words around it."""
+    exact: bool
+    """Whether given in digits with decimals."""
+    at_least: bool
+
+
+_WORDS: dict[str, tuple[float, Sense | None]] = {
+    r"(?:twice|double) as (?:fast|quick)": (2, "better"),
+    r"(?:twice|double) as slow": (2, "worse"),
+    r"halv(?:e|es|ed|ing)|(?:in|by) half|half (?:that|the|as)\b|half of(?= the)": (2, "down"),
+    r"doubl(?:e|es|ed|ing)|twice": (2, "up"),
+    r"tripl(?:e|es|ed|ing)": (3, "up"),
+    r"quadrupl(?:e|es|ed|ing)": (4, "up"),
+}
+_FACTOR = re.compile(
+    "|".join(rf"(\b(?:{words})\b)" for words in _WORDS)
+    + r"|(?<![\w.,–-])(?<!\bto )(\d+(?:\.\d+)?)\s?(?:[×x]|-?fold|times)(?![\w×])"
+    r"|(?<!\w)[×x]\s?(\d+(?:\.\d+)?)(?![\w.]*\d)|\bfactor of (\d+(?:\.\d+)?)",
+    re.I,
+)
+_OPEN_ENDED = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
+
+
+def factors(text: str) -> Iterator[Factor]:
+    for match in _FACTOR.finditer(text):
+        number = next((group for group in match.groups()[len(_WORDS) :] if group), None)
+        ratio, sense = (float(number), None) if number else list(_WORDS.values())[(match.lastindex or 1) - 1]
+        if 0 < ratio < 1e6:
+            more = _OPEN_ENDED.search(text[max(0, match.start() - 20) : match.start()]) is not None
+            yield Factor(match.start(), match.end(), match[0], ratio, sense, "." in (number or ""), more)
+
+
+def nearest(found: list[Cue], offset: int) -> Cue | None:
+    """The cue that tells the direction of a number: the one right behind it, otherwise the last one before it."""
+    at = bisect_right(found, offset, key=lambda cue: cue.start)
+    before, after = found[at - 1] if at else None, found[at] if at < len(found) else None
+    if after and (not before or after.start - offset <= NEAR):
+        return after
+    return before
+
+
+NEAR = 14
+"""A word this many characters behind a number gives its direction."""
+
+
+def of_sign(sign: str) -> Sense | None:
+    return "up" if sign == "+" else "down" if sign else None

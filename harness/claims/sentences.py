@@ -1,0 +1,105 @@
+"""Sentences and their clauses, without what is no claim: questions, plans, hypotheses, definitions, others' results. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Part(NamedTuple):
+    """A part of a text."""
+
+    start: int
+    text: str
+
+
+_END = re.compile(
+    r"(?<=[.;!?])[)\"”]?(?<!\b(?:vs|al|ca)\.)(?<!\b(?:i\.e|e\.g)\.)(?<!\bcf\.)(?<!\bapprox\.)(?<!^\d\.)\s+|(?<=\}),\s+", re.I
+)
+_QUESTION = re.compile(r"\?[\s)*_\"”]*$")
+_ASKED = re.compile(r"^\W*(?:\d\d:\d\d\W+)?(?:Q\d?|question|open)\s*:", re.I)
+_PLANNED = re.compile(
+    r"^\W*(?:\d\d:\d\d\W+)?(?:plan(?:ned)?|next(?: steps?)?|to ?do|ideas?|hypothes[ie]s|goals?|targets?|motivation"
+    r"|expect(?:ed|ation)|outlook|future work)\s*[:–-]\s",
+    re.I,
+)
+_ORDERED = re.compile(
+    r"^\W*(?:(?:run|step) ?\d+: )?(?:get|improve|reduce|lower|increase|raise|try|test|check|make|aim|keep|stop|abort|use|add"
+    r"|combine|repeat|see|run)\s+(?!\d)",
+    re.I,
+)
+_ON_CONDITION = re.compile(r"\b(?:if|unless|whether|assuming|suppose|provided that)\b", re.I)
+_SUPPOSED = re.compile(
+    r"\b(?:could|would|should|might|may(?:be)?|can|will|expect\w*|hop(?:e|es|ed|ing)|aim\w*|targets?|goal|ideal\w*"
+    r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps|probably"
+    r"|plan(?:s|ned|ning)?|intend\w*|want\w*|propos\w+|next|future|in order to|so that|going to|until|once|as soon as"
+    r"|stop(?:s|ped)? (?:when|as|once|early|tuning)|count(?:s|ed)? as|regard\w*|requir\w+|criterion|to (?:improve|reduce|lower"
+    r"|increase|raise|make|boost|achieve)|axis|axes|smoke|reports?|paper|literature|et al)\b",
+    re.I,
+)
+_SPLIT = re.compile(
+    r"(?:,\s*|\s+[–—-]+\s+|\s+|;\s*)(?:but(?! not)|while|whereas|although|though|however|yet|and|because|since)\s+|,\s+|\s+[–—]\s+",
+    re.I,
+)
+_LEADS = re.compile(r"(?:on|for|in|with|at|compared|relative)\b", re.I)
+"""What starts like this belongs to the part behind it."""
+_EXCEPT = re.compile(r"(?:,\s*)?\b(?:but not|except|unlike|not (?:on|for|in)|nor)\b.*", re.I | re.S)
+
+_NOT_RESULTS = re.compile(
+    r"^\W*(?:[\d.]+\s*)?(?:next\b|to ?do\b|(?:future|open)\b|plans?\b|planned|outlook|ideas?\b|hypothes|motivation|terms\b|glossary"
+    r"|definitions?|metrics?\b|goals?\b|aims?\b|background|related work|introduction|set-?up|methods?\b|methodology"
+    r"|plots?\b|figures?\b|plot descriptions?|visuali[sz]ations?|questions?\b|expected)",
+    re.I,
+)
+
+
+def not_results(heading: str) -> bool:
+    """Whether a section of this heading is about something else than results."""
+    return _NOT_RESULTS.match(heading) is not None
+
+
+def planned(text: str) -> bool:
+    """Whether a paragraph as a whole is marked as a plan, a hypothesis or a question."""
+    return _PLANNED.match(text) is not None
+
+
+def sentences(text: str) -> Iterator[Part]:
+    """The sentences, each up to the first word that marks the rest as hypothetical, hoped for or another's result."""
+    start = 0
+    for end in (*(match.start() for match in _END.finditer(text)), len(text)):
+        sentence = text[start:end]
+        asked = _QUESTION.search(sentence) or _ASKED.match(sentence) or _ON_CONDITION.search(sentence)
+        if not (asked or planned(sentence) or _ORDERED.match(sentence)):
+            yield Part(start, _SUPPOSED.split(sentence, maxsplit=1)[0])
+        start = end
+
+
+def clauses(sentence: Part, says: Callable[[str], bool]) -> Iterator[Part]:
+    """A sentence is split where a conjunction or a comma stands between two parts that both say something."""
+    text, inside = sentence.text, _brackets(sentence.text)
+    cuts = [m.span() for m in _SPLIT.finditer(text) if not inside[m.start()]]
+    pieces = list(zip([0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)], strict=True))
+    begin, (_, end) = pieces[0][0], pieces[0]
+    spoken, waiting = says(text[begin:end]), -1
+    for start, stop in pieces[1:]:
+        piece = text[start:stop]
+        if spoken and says(piece):
+            cut = waiting if waiting >= 0 else start
+            yield Part(sentence.start + begin, _EXCEPT.sub("", text[begin:cut]))
+            begin = cut
+        else:
+            spoken = spoken or says(piece)
+            waiting = start if spoken and _LEADS.match(piece) and waiting < 0 else waiting
+            continue
+        waiting = -1
+    yield Part(sentence.start + begin, _EXCEPT.sub("", text[begin:]))
+
+
+def _brackets(text: str) -> list[bool]:
+    """For each place of a text, whether it is within brackets."""
+    inside, depth = [], 0
+    for character in text:
+        depth = max(0, depth + (character in "([") - (character in ")]"))
+        inside.append(depth > 0)
+    return inside
