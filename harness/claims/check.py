@@ -35,7 +35,7 @@ LINE, LINES, FINDINGS = 20_000, 20_000, 200
 """Maximum number of characters read of a line, of lines read of a text, and of findings."""
 
 _ABOUT_RESULTS = re.compile(r"\b(?:performance|results?|quality|baseline|runs?|r\d+)\b", re.I)
-_SOMETHING_ELSE = re.compile(r"\b(?:than|previous|prior|earlier|last)\b", re.I)
+_SOMETHING_ELSE = re.compile(r"(?:(?<!more )(?<!less )\bthan|\b(?:previous|prior|earlier|last))\b", re.I)
 _COMPARES = re.compile(
     r"\b(?:from|vs|versus|against|than|compar\w*|relative|baseline|previous|prior|earlier|instead|where|both|range\w*"
     r"|between|over|each|respectively|original\w*|was)\b|→|[-=]>",
@@ -82,11 +82,16 @@ class _Reader:
         """Metrics that the paragraph was last about."""
         self._run: tuple[int, ...] = ()
         """The run that the paragraph was last about."""
+        self._references: tuple[int, ...] = ()
+        """What the paragraph last compared that run with."""
+        self._listed: tuple[int, frozenset[str]] = 0, frozenset()
+        """The indent of a line that introduces a list, and the datasets that the list is about."""
         self._table: Table | None = None
 
     def read(self, block: Block) -> Iterator[tuple[int, str]]:
         if block.kind != "text":
             self._topic = frozenset()
+            self._references = ()
         if block.kind in ("heading", "gap"):
             self._run = ()
         if block.kind == "row":
@@ -97,12 +102,15 @@ class _Reader:
         self._table = None
         if block.kind == "heading":
             self._heading(block.level, block.text)
-        elif self._off is None and not sentences.planned(block.text):
+        if block.kind in ("item", "text"):
+            self._list(block.text)
+        if block.kind in ("item", "text") and self._off is None and not sentences.planned(block.text):
             for sentence in sentences.sentences(block.text):
                 for offset, message in self._sentence(sentence):
                     yield block.line_of(offset), message
 
     def _heading(self, level: int, text: str) -> None:
+        self._listed = 0, frozenset()
         if self._off is not None and level <= self._off:
             self._off = None
         if self._off is None and sentences.not_results(text):
@@ -117,6 +125,13 @@ class _Reader:
         datasets = self._words.datasets_in_cell(text)
         if datasets or level <= 3:
             self._section_datasets = datasets
+
+    def _list(self, text: str) -> None:
+        indent = len(text) - len(text.lstrip())
+        if indent <= self._listed[0]:
+            self._listed = 0, frozenset()
+        if text.rstrip().endswith(":") and (datasets := self._words.datasets(text)):
+            self._listed = indent, datasets
 
     def _cell(self, cell: Cell) -> Iterator[str]:
         run = (cell.run,) if cell.run in self._known.scores and cell.run is not None else ()
@@ -138,7 +153,7 @@ class _Reader:
     # Sentences
 
     def _sentence(self, sentence: sentences.Part) -> Iterator[tuple[int, str]]:
-        before = Scope(datasets=self._section_datasets, named=False)
+        before = Scope(datasets=self._listed[1] or self._section_datasets, named=False)
         for clause in sentences.clauses(sentence, self._says):
             scope, named = self._scope(clause.text, before)
             for offset, message in self._judge.clause(clause.text, named, scope):
@@ -159,11 +174,14 @@ class _Reader:
         self._topic = metrics or self._topic
         every = _EVERY.search(text) is not None
         results = _ABOUT_RESULTS.search(text) is not None
-        run, references, strict = self._runs(text, self._words.runs(text), before)
+        runs = self._words.runs(text)
+        run, references, strict = self._runs(text, runs, before)
         of = metrics or before.metrics or self._topic
         return Scope(
             run=run,
             references=references,
+            compared=before.compared or bool(runs.references),
+            outright=bool(runs.subject and runs.references),
             metrics=of,
             named=bool(metrics or (before.named and before.metrics)),
             judged=of or (frozenset({self._known.primary}) - {""} if results or every else frozenset()),
@@ -185,11 +203,15 @@ class _Reader:
         self._run = run if section is None else self._run
         references: tuple[int, ...] | None = tuple(each for each in named.references if each in known and each not in run)
         strict = bool(run) and not _COMPARES.search(text) and not named.further and not named.references
-        if not references:
+        if references:
+            self._references = references
+        else:
             if named.references or (section and subject and section not in subject):
                 references = None
-            elif before.references and not subject:
+            elif before.compared and not subject:
                 references = before.references
+            elif self._references and not subject:
+                references = tuple({0, *self._references} - set(run))
             elif _FURTHER.search(text) or _SOMETHING_ELSE.search(text):
                 references = None
             else:

@@ -35,6 +35,10 @@ class Cue:
     strength: Literal["judged", "moved", "size"]
     """Judged: good or bad. Moved: up or down. Size: says something only together with a number."""
 
+    @property
+    def speed(self) -> bool:
+        return self.word.lower().startswith(("fast", "slow", "quick"))
+
 
 def _all() -> Iterator[tuple[str, Sense, Literal["judged", "moved", "size"]]]:
     yield from ((words, sense, "judged") for sense, words in _JUDGED.items())
@@ -118,6 +122,7 @@ class Factor:
     exact: bool
     """Whether given in digits with decimals."""
     at_least: bool
+    hedged: bool
 
 
 _WORDS: dict[str, tuple[float, Sense | None]] = {
@@ -134,7 +139,8 @@ _FACTOR = re.compile(
     r"|(?<!\w)[×x]\s?(\d+(?:\.\d+)?)(?![\w.]*\d)|\bfactor of (\d+(?:\.\d+)?)",
     re.I,
 )
-_OPEN_ENDED = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
+_AT_LEAST = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
+_ROUGHLY = re.compile(r"(?:\b(?:approximately|roughly|about|around|nearly|almost|ca\.?)|[≈~])\s*$", re.I)
 
 
 def factors(text: str) -> Iterator[Factor]:
@@ -142,8 +148,14 @@ def factors(text: str) -> Iterator[Factor]:
         number = next((group for group in match.groups()[len(_WORDS) :] if group), None)
         ratio, sense = (float(number), None) if number else list(_WORDS.values())[(match.lastindex or 1) - 1]
         if 0 < ratio < 1e6:
-            more = _OPEN_ENDED.search(text[max(0, match.start() - 20) : match.start()]) is not None
-            yield Factor(match.start(), match.end(), match[0], ratio, sense, "." in (number or ""), more)
+            before = text[max(0, match.start() - 20) : match.start()]
+            more, hedged = _AT_LEAST.search(before) is not None, _ROUGHLY.search(before) is not None
+            yield Factor(match.start(), match.end(), match[0], ratio, sense, "." in (number or ""), more, hedged)
+
+
+def rate(text: str, factor: Factor) -> bool:
+    """Whether a factor tells how fast something is."""
+    return re.match(r".{0,12}\b(?:fast|slow|quick)", text[factor.start : factor.end + 12], re.I) is not None
 
 
 def nearest(found: list[Cue], offset: int) -> Cue | None:

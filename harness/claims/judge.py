@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from harness.claims import cues, prose
@@ -24,6 +24,10 @@ class Scope:
     run: tuple[int, ...] = ()
     references: tuple[int, ...] | None = ()
     """What the run is compared with; None if that is not clear."""
+    compared: bool = False
+    """Whether the sentence says so."""
+    outright: bool = False
+    """Whether the clause itself names both."""
     metrics: Set[str] = frozenset()
     named: bool = True
     """Whether its sentence or table names a metric."""
@@ -60,7 +64,7 @@ class Judge:
 
     def _sizes(self, text: str, named: list[Mention], found: list[Cue], scope: Scope) -> Iterator[tuple[int, str]]:
         """Values and changes; for a change that is right an empty message."""
-        spans = []
+        spans = prose.thresholds(text)
         for start, end, count, unit in prose.reached(text):
             spans.append((start, end))
             of = {metric for metric in self._recorded.metrics if unit in metric.lower()}
@@ -69,7 +73,8 @@ class Judge:
         for factor in cues.factors(text):
             if self._attached(factor.start, factor.end, text, named):
                 cue = None if factor.sense else cues.nearest(found, factor.end)
-                yield from ((factor.start, m) for m in self.change(factor, factor.sense or (cue and cue.sense), scope))
+                about = replace(scope, metrics=self._of(cues.rate(text, factor), scope.metrics))
+                yield from ((factor.start, m) for m in self.change(factor, factor.sense or (cue and cue.sense), about))
         for number in prose.numbers(text):
             if any(start <= number.start < end for start, end in spans):
                 continue
@@ -119,6 +124,12 @@ class Judge:
             if abs(m.start - start) <= prose.REACH
         )
 
+    def _about(self, cue: Cue, text: str, named: list[Mention], scope: Scope) -> bool:
+        """Whether praise is about a metric: one that is linked to it or, if the clause names none, its topic."""
+        if not named:
+            return scope.outright or prose.linked(text[: cue.start], prose.GENERIC)
+        return any(prose.linked(text[min(cue.end, m.end) : max(cue.start, m.start)], prose.GENERIC) for m in named)
+
     # Words
 
     def verdict(self, text: str, scope: Scope) -> Iterator[str]:
@@ -135,15 +146,17 @@ class Judge:
         certain = cues.CERTAIN.search(text)
         if certain and found:
             cue = min(found, key=lambda each: abs(each.start - certain.start()))
-            if not cues.denied(text, cue):
+            if not cues.denied(text, cue) and self._about(cue, text, named, scope):
                 yield from ((cue.start, m) for m in self._untested(certain[0], cue, scope))
                 return
         judged = [cue for cue in found if cue.strength == "judged"]
         if len({cue.sense for cue in judged}) == 1:
             cue = judged[0]
+            if not self._about(cue, text, named, scope):
+                return
             deny = cues.denied(text, cue)
             check = self._denied_wrongly if deny else self._undeserved
-            yield from ((cue.start, message) for message in check(cue, scope, self._of(cue, scope)))
+            yield from ((cue.start, message) for message in check(cue, scope, self._of(cue.speed, scope.judged)))
         moved = [cue for cue in found if cue.strength == "moved"]
         if judged or sized or len({cue.sense for cue in moved}) != 1 or cues.within_run(text):
             return
@@ -151,10 +164,9 @@ class Judge:
         if named and self._attached(cue.start, cue.end, text, named) and not cues.denied(text, cue):
             yield from ((cue.start, message) for message in self._unmoved(cue, scope, scope.metrics))
 
-    def _of(self, cue: Cue, scope: Scope) -> Set[str]:
-        if not cue.word.lower().startswith(("fast", "slow", "quick")):
-            return scope.judged
-        return scope.judged & self._words.speeds or self._words.speeds
+    def _of(self, speed: bool, metrics: Set[str]) -> Set[str]:
+        """The metrics that are meant: "faster" is about times."""
+        return metrics & self._words.speeds or self._words.speeds if speed else metrics
 
     def _claim(self, word: str, scope: Scope) -> str:
         return f'"{word}" is said of run {scope.run[0]}'
@@ -170,7 +182,7 @@ class Judge:
 
     def _untested(self, word: str, cue: Cue, scope: Scope) -> Iterator[str]:
         """For "significantly" and the like: what no verdict confirms."""
-        metrics, primary = self._of(cue, scope), self._known.primary
+        metrics, primary = self._of(cue.speed, scope.judged), self._known.primary
         if not metrics or not primary:
             return
         if not self._tested(metrics, scope):
@@ -219,17 +231,18 @@ class Judge:
 
     def _unmoved(self, cue: Cue, scope: Scope, metrics: Set[str]) -> Iterator[str]:
         """Where no verdict decides: whether a mean moved that way and, if it is praised, is one of several values."""
-        right, wrong = 0, ""
-        single = ""
+        right: set[str] = set()
+        wrong: dict[str, str] = {}
         for metric, dataset, pair, went in self._movements(metrics, scope):
             if went is not self._recorded.upwards(cue.sense, metric):
-                wrong = wrong or self._went(metric, dataset, pair)
+                wrong.setdefault(dataset, self._went(metric, dataset, pair))
             elif cue.strength == "judged" and self._recorded.single(pair, metric, dataset):
-                single = f"from one value of {metric} each: cannot tell"
+                wrong[dataset] = f"from one value of {metric} each: cannot tell"
             else:
-                right += 1
-        if (single or wrong) and (not right or (wrong and scope.datasets and len(metrics) == 1)):
-            yield f"{self._claim(cue.word, scope)}, {single or wrong}"
+                right.add(dataset)
+        reasons = [reason for dataset, reason in wrong.items() if dataset not in right]
+        if reasons and (scope.datasets or not right):
+            yield f"{self._claim(cue.word, scope)}, {reasons[0]}"
 
     def _went(self, metric: str, dataset: str, pair: tuple[int, int]) -> str:
         first, second = self._recorded.means(pair, metric, dataset) or (0.0, 0.0)

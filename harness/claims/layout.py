@@ -36,7 +36,7 @@ _MARKUP = [
 _RUN_IN = re.compile(r"\s*\\paragraph\*?\{(.*?)\}")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
 _LABEL = re.compile(
-    r"^\s{0,3}(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?|outlook))\s*$",
+    r"^(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?|outlook))\s*$",
     re.I,
 )
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
@@ -108,7 +108,8 @@ def _read(raw: str, number: int) -> Iterator[Block]:
     elif not text.strip():
         yield Block("gap", "", number)
     else:
-        yield Block("item" if _ITEM.match(text) else "text", text, number)
+        marker = _ITEM.match(text)
+        yield Block("item" if marker else "text", " " * marker.end() + text[marker.end() :] if marker else text, number)
 
 
 def _row(cells: list[str], raw: str, number: int) -> Block:

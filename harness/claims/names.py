@@ -32,12 +32,16 @@ _RUN = re.compile(
     r"|\b(?P<baseline>baseline)(?!\w))",
     re.I,
 )
-_COMPARING = re.compile(r"(?:than|over|to|vs\.?|versus|against|from|below|above|as|beat|outperform|surpass|exceed)", re.I)
+_COMPARING = re.compile(r"(?:than|over|to|vs\.?|versus|against|below|above|as|beat|outperform|surpass|exceed)", re.I)
 _COMPARED_WITH = re.compile(r"\b(?:compar\w+|relative|contrast)\s*$", re.I)
-_RATIO_OF = re.compile(r"\b(?:twice|half|times|\d\s?[x×]|third|quarter) (?:the|that|as)\b|[x×] the\b", re.I)
-_SUBJECT_FIRST = re.compile(r"\W*(?:(?:the|our|run 0|r0)[ :(]+)?baseline\b(?!['’]s)(?! by\b)", re.I)
+_MOVED_FROM = re.compile(r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I)
+_AND = re.compile(r"[\s)]*,?\s*(?:and|or)\s+(?:[\w-]+\s+){0,5}\(?")
+_RATIO_OF = re.compile(r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b", re.I)
+_BASELINE_FIRST = re.compile(r"\W*(?:(?:the|our|run 0|r0)[ :(]+)?baseline\b(?!['’]s)(?! by\b)", re.I)
 
-_SPELLINGS = ("val(?:idation)?", "eval(?:uation)?", "train(?:ing)?", "acc(?:uracy)?", "err(?:or)?", "loss(?:es)?")
+_SPELLINGS = (
+    "val(?:idation)?", "eval(?:uation)?", "train(?:ing)?", "acc(?:urac(?:y|ies))?", "err(?:ors?)?", "loss(?:es)?",
+)  # fmt: skip
 _LEFT_OUT = ("final", "best", "mean", "avg", "average", "total")
 _UNITS = ("ms", "s", "sec", "secs", "seconds", "second", "minutes", "hours", "pct", "percent", "mb", "gb")
 _NOUN_BEHIND = r"(?![ -](?:weights?|functions?|curves?|terms?|landscape|plots?|coefficients?|penalty|scal\w+|threshold|head)\b)"
@@ -81,15 +85,13 @@ class Vocabulary:
         subject: tuple[int, ...] = ()
         references: list[int] = []
         further: list[int] = []
+        compared_until = -1
         for match in _RUN.finditer(text):
             named = _listed(match)
-            behind, before = match["behind"] or "", text[: match.start()]
-            compared = bool(_COMPARING.match(behind)) or (behind.lower() == "with" and bool(_COMPARED_WITH.search(before)))
-            ratio = behind.lower() == "of" and _RATIO_OF.search(before)
-            baseline_first = match["baseline"] and not subject and _SUBJECT_FIRST.match(text)
-            if compared or ratio or (match["baseline"] and not baseline_first):
+            if _is_reference(match, text) or (compared_until >= 0 and _AND.fullmatch(text, compared_until, match.start())):
                 references += named
-            elif subject:
+                compared_until = match.end()
+            elif subject or set(named) <= set(references) or (match["baseline"] and not _BASELINE_FIRST.match(text)):
                 further += named
             else:
                 subject = named
@@ -101,6 +103,18 @@ class Vocabulary:
         for pattern, _ in self._datasets.values():
             text = pattern.sub(lambda match: " " * len(match[0]), text)
         return text
+
+
+def _is_reference(match: re.Match[str], text: str) -> bool:
+    """Whether a run is named as what something is compared with."""
+    behind, before = (match["behind"] or "").lower().split(maxsplit=1)[:1], text[: match.start()]
+    if not behind or behind == ["of"]:
+        return _RATIO_OF.search(before + (match["behind"] or "")) is not None
+    if behind == ["with"]:
+        return _COMPARED_WITH.search(before) is not None
+    if behind == ["from"]:
+        return _MOVED_FROM.search(before) is not None
+    return _COMPARING.match(behind[0]) is not None
 
 
 def _listed(match: re.Match[str]) -> tuple[int, ...]:
@@ -116,14 +130,15 @@ def _spelled(tokens: list[str]) -> set[str]:
     rate = "per" in tokens
     without_unit = tokens[:-1] if len(tokens) > 1 and tokens[-1] in _UNITS and not rate else tokens
     short = [] if rate or without_unit[-1].isdigit() else without_unit[-1:]
-    return {_spelling(each) for each in (tokens, without_unit, short) if each}
+    spelled = {_spelling(each) for each in (tokens, without_unit, short) if each}
+    return {*spelled, "(?:(?:inference|training|generation) )?(?:speed|throughput)"} if rate else spelled
 
 
 def _spelling(tokens: list[str]) -> str:
     """A pattern for some words: any separators, words in full or abbreviated, "final" and the like optional."""
     *words, last = [next((s for s in _SPELLINGS if re.fullmatch(s, token)), token) for token in tokens]
     pattern = "".join(rf"(?:{word}[\s_-]{{0,2}}){'?' if word in _LEFT_OUT else ''}" for word in words)
-    return f"{pattern}{last}(?:_mean)?"
+    return f"{pattern}{last}(?:_mean|s)?"
 
 
 def _of_dataset(name: str, metric: str) -> tuple[re.Pattern[str], re.Pattern[str]]:

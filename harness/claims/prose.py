@@ -25,8 +25,13 @@ _LINK = rf"""{_CHANGE}|an?|its?|this|these|that|which|we|i|and|or|e|as|to|from|a
     |against|compared|baseline|values?|std|sd|se|sem|stderr|median|datasets?|results?|runs?|fell|rose|went|goes|grew|grows
     |shrank|lowered|raised|made|moved|stay\w+|remain\w+|reach\w*|achiev\w+|got|gets|saw|see|observed|obtain\w*|gave|gives
     |giv\w+|yield\w*|measured|show\w*|ends?|ended|came|out|comes|again|also|too|only|just|even|each|there|hurts?|lost|lose
-    |worth|equals?|so|until|because|o"""
+    |worth|equals?|so|because|generat\w+|process\w+|needs?|needed|takes?|took|costs?"""
 _BEFORE_METRIC = re.compile(_CHANGE, re.I | re.X)
+GENERIC = re.compile(
+    rf"{_LINK}|performance|quality|models?|approach\w*|methods?|variants?|changes?|agents?|one|it|they|did|does|do|not|no|never"
+    rf"|became|become\w*|reliable|robust|confirm\w*|dramatic|definite|say|would|even|much|any\w*|nothing|experiment\w*|choice|version|overall",
+    re.I | re.X,
+)
 BEFORE_VALUE = re.compile(_LINK, re.I | re.X)
 AFTER_VALUE = re.compile(rf"{_LINK}|below|above|nats|bits|points?|pp|ms|s|sec|seconds", re.I | re.X)
 
@@ -43,7 +48,7 @@ _HEDGE = re.compile(r"(?:[~≈]|\b(?:about|around|roughly|approximately|nearly|a
 _MORE = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
 _DIFFERENCE_BEFORE = re.compile(
     r"(?:\b(?:by|up|down|gain(?:s|ed)?|dropp?(?:s|ed)?|fell|rose|cuts?|adds?|added|reduced|increased|decreased|improved|lost"
-    r"|loses?|higher|lower)|\b(?:gain|drop|reduction|increase|decrease|improvement|change|rise|fall|difference|effect|loss)"
+    r"|loses?|higher|lower)|\b(?:gain|drop|reduction|increase|decrease|improvement|change|rise|fall|difference|effect)"
     r" of)(?: (?:an?|about|around|roughly|nearly|almost|more|than|over|another|only|just|ca\.?|approximately))*\s*[~≈]?\s*$",
     re.I,
 )
@@ -54,6 +59,12 @@ _DIFFERENCE_BEHIND = re.compile(
     re.I,
 )
 _BOUND = re.compile(r"\b(?:up to|at (?:most|least)|exceed\w*|above|below|under|over|beyond|than)\s*$|(?<![-=])[<>≤≥]\s*$", re.I)
+_TO_REACH = re.compile(
+    r"\bto (?:reach|hit|attain|get to) (?P<first>\d+(?:\.\d+)?)\s?%"
+    r"|\b(?:reach|hit|attain|achiev|pass|cross)\w* (?P<second>\d+(?:\.\d+)?)\s?%[^.;]{0,50}\b(?:faster|slower|earlier|later"
+    r"|sooner|quicker|quickly|steps|epochs|iterations)\b",
+    re.I,
+)
 _REACHED = re.compile(
     r"(?<![\w.])\d+(?:\.\d+)?\s?(?:%|percent)\s+(?:[\w-]+\s+){0,3}?(?:in|after|within|at)\s+(?:about |only |just )?"
     r"(?P<count>\d[\d,]*)\s+(?P<unit>step|epoch|iteration|update|episode|second|minute)s?\b",
@@ -91,8 +102,9 @@ class Number:
 
     def is_print_of(self, value: float) -> bool:
         """Whether `value` gives this number when rounded or truncated."""
+        off = abs(value - self.value) / self.unit
         cut = abs(value) >= abs(self.value) and value * self.value >= 0
-        return abs(value - self.value) <= self.unit * (1 if cut or self.hedged else 0.5) * (1 + 1e-9)
+        return off <= (1 if self.hedged else 0.5) + 1e-9 or (cut and off < 1 - 1e-9)
 
 
 def numbers(text: str) -> Iterator[Number]:
@@ -139,6 +151,11 @@ def reached(text: str) -> Iterator[tuple[int, int, str, str]]:
     """Thresholds reached after so many steps: where the phrase is, and the count and its unit."""
     for match in _REACHED.finditer(text):
         yield match.start(), match.end(), match["count"], match["unit"].lower()
+
+
+def thresholds(text: str) -> list[tuple[int, int]]:
+    """Where levels are named that were reached sooner or later."""
+    return [match.span("first" if match["first"] else "second") for match in _TO_REACH.finditer(text)]
 
 
 def is_value(number: Number, text: str, named: list[Mention]) -> bool:

@@ -163,5 +163,5 @@ def _by_factor(factor: Factor, before: float, after: float, upwards: bool | None
         wanted = [factor.ratio, 1 / factor.ratio]
     if factor.at_least and ratio > wanted[0] > 1 or factor.at_least and ratio < wanted[0] < 1:
         return True
-    slack = 0.06 / factor.ratio if factor.exact else ROUGHLY
+    slack = (0.06 / factor.ratio if factor.exact else ROUGHLY) * (2 if factor.hedged else 1)
     return any(abs(ratio / each - 1) <= slack for each in wanted)

@@ -15,7 +15,7 @@ class Part(NamedTuple):
 
 
 _END = re.compile(
-    r"(?<=[.;!?])[)\"”]?(?<!\b(?:vs|al|ca)\.)(?<!\b(?:i\.e|e\.g)\.)(?<!\bcf\.)(?<!\bapprox\.)(?<!^\d\.)\s+|(?<=\}),\s+", re.I
+    r"(?<=[.;!?])[)\"”]?(?<!\b(?:vs|al|ca)\.)(?<!\b(?:i\.e|e\.g)\.)(?<!\bcf\.)(?<!\bapprox\.)\s+|(?<=\}),\s+", re.I
 )
 _QUESTION = re.compile(r"\?[\s)*_\"”]*$")
 _ASKED = re.compile(r"^\W*(?:\d\d:\d\d\W+)?(?:Q\d?|question|open)\s*:", re.I)
