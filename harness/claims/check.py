@@ -1,14 +1,14 @@
 """Do the numbers support what the notes say? Pure.
 
-A text is read clause by clause, and a table cell by cell. What a clause does not name itself (run, metric, dataset) it has from
-the clauses before it in its sentence, its paragraph or the heading.
+A text is read clause by clause, and a table cell by cell. A run, metric or dataset that a clause does not name is that
+of the clause before it, of the paragraph or of the heading.
 
-- A value must match a recorded number in all printed digits: of the run that the clause is about if it compares nothing,
-  otherwise of any run. If no metric is named, a number with KNOWN_BY_ITSELF digits must match one of any metric.
+- A value must match a recorded number in all printed digits: one of the clause's run or, if it compares runs, of any.
+  If no metric is named, a number with KNOWN_BY_ITSELF digits must match one of any metric.
 - A change ("by 9 %", "halved") must have that size and direction between the two runs.
-- What is called better or worse than the baseline must have a verdict on the primary metric that says so, and what is called
-  significant or confirmed as well. For other metrics and other runs it is enough that the mean moved that way.
-- What is denied ("no better") must not have a verdict that says it.
+- "Better" and "worse" than the baseline need a verdict on the primary metric that says so. For other metrics, and for
+  comparisons with another run, it is enough that a mean moved that way; "higher" and "lower" always mean the mean.
+- "Significant" and "confirmed" always need such a verdict. What is denied ("no better") must not have one.
 
 Nothing is rewritten, and clauses that cannot be decided are not listed.
 """
@@ -16,14 +16,13 @@ Nothing is rewritten, and clauses that cannot be decided are not listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.claims import cues, prose, sentences
 from harness.claims.judge import Judge, Scope
 from harness.claims.layout import Block, blocks
 from harness.claims.names import Runs, Vocabulary
-from harness.claims.prose import Number
 from harness.claims.recorded import NAMES, PAIRED, SEEDS, Known, Recorded
 from harness.claims.tables import Cell, Table
 from harness.records import Finding
@@ -42,7 +41,8 @@ _COMPARES = re.compile(
     re.I,
 )
 _EVERY = re.compile(
-    r"\b(?:both|all(?: of)?(?: the)?|every|each)(?: \w+)? (?:data ?sets?|tasks?|environments?|languages?|pairs?|domains?)\b"
+    r"\b(?:both|all(?: of)?(?: the)?|every|each)(?: \w+)? (?:data ?sets?|tasks?|environments?|languages?|pairs?"
+    r"|domains?)\b"
     r"|\bboth\b(?= tasks)|\bacross the board\b",
     re.I,
 )
@@ -192,7 +192,7 @@ class _Reader:
         ), named
 
     def _runs(self, text: str, named: Runs, before: Scope) -> tuple[tuple[int, ...], tuple[int, ...] | None, bool]:
-        """The run of a clause, what it is compared with (None if unclear), and whether its values are of that run only."""
+        """The run, what it is compared with (None if unclear), and whether values must be of this run."""
         known = self._known.scores
         section = self._section[0]
         subject = tuple(run for run in named.subject if run in known)
@@ -201,7 +201,9 @@ class _Reader:
         inherited = before.run or ((section,) if section is not None else self._run)
         run = subject or inherited
         self._run = run if section is None else self._run
-        references: tuple[int, ...] | None = tuple(each for each in named.references if each in known and each not in run)
+        references: tuple[int, ...] | None = tuple(
+            each for each in named.references if each in known and each not in run
+        )
         strict = bool(run) and not _COMPARES.search(text) and not named.further and not named.references
         if references:
             self._references = references

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Sense = Literal["better", "worse", "up", "down"]
-OPPOSITE: dict[Sense, Sense] = {"better": "worse", "worse": "better", "up": "down", "down": "up"}
 
 _JUDGED: dict[Sense, str] = {
     "better": r"improve(?:s|d|ments?)?|outperform(?:s|ed)?|surpass(?:es|ed)?|superior|beats?|faster|quicker|better"
     r"|helps|helped|beneficial",
-    "worse": r"worse(?:ned|ns)?|degrad(?:ed|es|ation)|deteriorat\w+|inferior|underperform(?:s|ed)?|hurts?|harm(?:s|ed|ful)?"
+    "worse": r"worse(?:ned|ns)?|degrad(?:ed|es|ation)|deteriorat\w+|inferior|underperform(?:s|ed)?|hurts?|harm(?:s"
+    r"|ed|ful)?"
     r"|slower|falls? short|fell short",
 }
 _MOVED: dict[Sense, str] = {
@@ -49,32 +49,39 @@ def _all() -> Iterator[tuple[str, Sense, Literal["judged", "moved", "size"]]]:
 _KINDS = list(_all())
 _CUE = re.compile("|".join(rf"(\b(?:{words})\b)" for words, _, _ in _KINDS), re.I)
 _NO_CUE = re.compile(
-    r"\b(?:(?:up|down) (?:to|and running|next)|(?:set|start|warm|speed|follow|end|ramp|ramped)[ -]?(?:up|down)|up[ -]?down"
-    r"|better (?:understand\w*|suited|idea)|no more|more (?:or less|than)|at (?:least|most)|below (?:we|is|are)|dropped? out"
+    r"\b(?:(?:up|down) (?:to|and running|next)|(?:set|start|warm|speed|follow|end|ramp|ramped)[ -]?(?:up|down)"
+    r"|up[ -]?down"
+    r"|better (?:understand\w*|suited|idea)|no more|more (?:or less|than)|at (?:least|most)|below (?:we|is|are)"
+    r"|dropped? out"
     r"|improv(?:ed|ements?) (?:version|variant|method|code|script|plots?|readability)|fall back)\b",
     re.I,
 )
 CERTAIN = re.compile(
-    r"\b(?:(?:statistically )?significan(?:t|tly)|reliabl[ey]|confirm(?:ed|s)|robustly|conclusively|definitively)\b", re.I
+    r"\b(?:(?:statistically )?significan(?:t|tly)|reliabl[ey]|confirm(?:ed|s)|robustly|conclusively|definitively)\b",
+    re.I,
 )
 _DENIAL = re.compile(
-    r"(?:\b(?:not(?! only)|no(?! doubt)|never|neither|nor|none|cannot|hardly|barely|little|lack of|rather than)\b|n['’]t\b)"
+    r"(?:\b(?:not(?! only)|no(?! doubt)|never|neither|nor|none|cannot|hardly|barely|little|lack of|rather than)\b"
+    r"|n['’]t\b)"
     r"(?:\s+[\w-]+){0,4}\s+$|\bwithout (?:\w+ )?$",
     re.I,
 )
 _UNSURE = re.compile(
-    r"\b(?:inconclusive|within (?:the )?(?:noise|spread|error)|noise|promising|unconfirmed|await\w*|insignificant|seem\w*"
+    r"\b(?:inconclusive|within (?:the )?(?:noise|spread|error)|noise|promising|unconfirmed|await\w*|insignificant"
+    r"|seem\w*"
     r"|appear\w*|looks?|looking|tends?|trends?|suggest\w*|slight hint|not (?:yet )?(?:been )?(?:statistically )?"
     r"(?:significant\w*|confirmed)|to be confirmed|yet to)\b",
     re.I,
 )
 _GENERAL = re.compile(
-    r"\b(?:lower|higher|smaller|larger|fewer|less|more|faster|shorter)\b(?:[ \w-]{0,40}?)(?:\b(?:is|are|means?|indicat\w*|impl\w*)"
+    r"\b(?:lower|higher|smaller|larger|fewer|less|more|faster|shorter)\b(?:[ \w-]{0,40}?)(?:\b(?:is|are|means?"
+    r"|indicat\w*|impl\w*)"
     r"|=|:) *(?:\w+ )?(?:better|worse|improv\w+|faster|harder)\b|\b(?:indicat|denot|defin|correspond)\w*\b",
     re.I,
 )
 _WITHIN_RUN = re.compile(
-    r"\b(?:during|over (?:time|the course)|through(?:out)?|steadily|initially|at first|early|late[rt]?|gradually|epochs?"
+    r"\b(?:during|over (?:time|the course)|through(?:out)?|steadily|initially|at first|early|late[rt]?|gradually"
+    r"|epochs?"
     r"|converg\w*|curves?|half of|over training)\b",
     re.I,
 )
@@ -139,6 +146,8 @@ _FACTOR = re.compile(
     r"|(?<!\w)[×x]\s?(\d+(?:\.\d+)?)(?![\w.]*\d)|\bfactor of (\d+(?:\.\d+)?)",
     re.I,
 )
+BEHIND = 14
+"""Maximum number of characters between a number and a word behind it that gives its direction."""
 _AT_LEAST = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
 _ROUGHLY = re.compile(r"(?:\b(?:approximately|roughly|about|around|nearly|almost|ca\.?)|[≈~])\s*$", re.I)
 
@@ -158,17 +167,12 @@ def rate(text: str, factor: Factor) -> bool:
     return re.match(r".{0,12}\b(?:fast|slow|quick)", text[factor.start : factor.end + 12], re.I) is not None
 
 
-def nearest(found: list[Cue], offset: int) -> Cue | None:
-    """The cue that tells the direction of a number: the one right behind it, otherwise the last one before it."""
+def sense_at(found: list[Cue], offset: int) -> Sense | None:
+    """Which way a number that ends here went: by the word right behind it, otherwise by the last one before it."""
     at = bisect_right(found, offset, key=lambda cue: cue.start)
-    before, after = found[at - 1] if at else None, found[at] if at < len(found) else None
-    if after and (not before or after.start - offset <= NEAR):
-        return after
-    return before
-
-
-NEAR = 14
-"""A word this many characters behind a number gives its direction."""
+    if at < len(found) and (at == 0 or found[at].start - offset <= BEHIND):
+        return found[at].sense
+    return found[at - 1].sense if at else None
 
 
 def of_sign(sign: str) -> Sense | None:

@@ -72,27 +72,26 @@ class Judge:
                 yield from ((start, message) for message in (self.value(number, scope, scope.run, of) if of else ()))
         for factor in cues.factors(text):
             if self._attached(factor.start, factor.end, text, named):
-                cue = None if factor.sense else cues.nearest(found, factor.end)
                 about = replace(scope, metrics=self._of(cues.rate(text, factor), scope.metrics))
-                yield from ((factor.start, m) for m in self.change(factor, factor.sense or (cue and cue.sense), about))
+                sense = factor.sense or cues.sense_at(found, factor.end)
+                yield from ((factor.start, message) for message in self.change(factor, sense, about))
         for number in prose.numbers(text):
             if any(start <= number.start < end for start, end in spans):
                 continue
             yield from ((number.start, message) for message in self._number(number, text, named, found, scope))
 
-    def _number(
-        self, number: Number, text: str, named: list[Mention], found: list[Cue], scope: Scope
-    ) -> Iterator[str]:
+    def _number(self, number: Number, text: str, named: list[Mention], found: list[Cue], scope: Scope) -> Iterator[str]:
         if not prose.is_value(number, text, named):
             return
         if prose.is_difference(number, text):
-            cue = cues.nearest(found, number.end)
-            sense = cues.of_sign(number.sign) or (cue.sense if cue else scope.sense)
+            sense = cues.of_sign(number.sign) or cues.sense_at(found, number.end) or scope.sense
             yield from self.change(number, sense, scope)
         elif not prose.is_bound(number, text):
             yield from self.value(number, scope, scope.run if scope.strict else ())
 
-    def value(self, number: Number, scope: Scope, runs: tuple[int, ...], metrics: Set[str] = frozenset()) -> Iterator[str]:
+    def value(
+        self, number: Number, scope: Scope, runs: tuple[int, ...], metrics: Set[str] = frozenset()
+    ) -> Iterator[str]:
         of = metrics or scope.metrics or (self._recorded.metrics if number.digits >= KNOWN_BY_ITSELF else ())
         if not of or self._recorded.include(number, of, scope.datasets, runs):
             return

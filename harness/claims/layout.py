@@ -1,7 +1,7 @@
 """The blocks of a text: headings, rows of tables and paragraphs, with the lines they come from. Pure.
 
-Markdown and the LaTeX that notes use are read alike: markup that changes no meaning is taken out. Lines of a paragraph are
-joined if the first one breaks off in the middle of a sentence; lines of a log stay apart.
+Markdown and the LaTeX that notes use are read alike: markup that changes no meaning is taken out. Lines of a paragraph
+are joined if the first one breaks off in the middle of a sentence; lines of a log stay apart.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _MARKUP = [
 _RUN_IN = re.compile(r"\s*\\paragraph\*?\{(.*?)\}")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
 _LABEL = re.compile(
-    r"^(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?|outlook))\s*$",
+    r"^(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?"
+    r"|outlook))\s*$",
     re.I,
 )
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")

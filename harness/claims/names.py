@@ -34,7 +34,9 @@ _RUN = re.compile(
 )
 _COMPARING = re.compile(r"(?:than|over|to|vs\.?|versus|against|below|above|as|beat|outperform|surpass|exceed)", re.I)
 _COMPARED_WITH = re.compile(r"\b(?:compar\w+|relative|contrast)\s*$", re.I)
-_MOVED_FROM = re.compile(r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I)
+_MOVED_FROM = re.compile(
+    r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I
+)
 _AND = re.compile(r"[\s)]*,?\s*(?:and|or)\s+(?:[\w-]+\s+){0,5}\(?")
 _RATIO_OF = re.compile(r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b", re.I)
 _BASELINE_FIRST = re.compile(r"\W*(?:(?:the|our|run 0|r0)[ :(]+)?baseline\b(?!['’]s)(?! by\b)", re.I)
@@ -44,7 +46,9 @@ _SPELLINGS = (
 )  # fmt: skip
 _LEFT_OUT = ("final", "best", "mean", "avg", "average", "total")
 _UNITS = ("ms", "s", "sec", "secs", "seconds", "second", "minutes", "hours", "pct", "percent", "mb", "gb")
-_NOUN_BEHIND = r"(?![ -](?:weights?|functions?|curves?|terms?|landscape|plots?|coefficients?|penalty|scal\w+|threshold|head)\b)"
+_NOUN_BEHIND = (
+    r"(?![ -](?:weights?|functions?|curves?|terms?|landscape|plots?|coefficients?|penalty|scal\w+|threshold|head)\b)"
+)
 _SPEED = re.compile(r"time|step|epoch|latency|second|speed|throughput|per_s\b|(?:^|_)m?s$", re.I)
 
 
@@ -88,7 +92,9 @@ class Vocabulary:
         compared_until = -1
         for match in _RUN.finditer(text):
             named = _listed(match)
-            if _is_reference(match, text) or (compared_until >= 0 and _AND.fullmatch(text, compared_until, match.start())):
+            if _is_reference(match, text) or (
+                compared_until >= 0 and _AND.fullmatch(text, compared_until, match.start())
+            ):
                 references += named
                 compared_until = match.end()
             elif subject or set(named) <= set(references) or (match["baseline"] and not _BASELINE_FIRST.match(text)):
@@ -152,7 +158,8 @@ def _of_dataset(name: str, metric: str) -> tuple[re.Pattern[str], re.Pattern[str
         return cell, cell
     metric = re.sub(r"\((?!\?)", "(?:", metric)
     return re.compile(
-        rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b|\b{word}(?= (?:data ?set|task|environment|{metric})(?!\w))"
+        rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b|\b{word}(?= (?:data ?set|task|environment"
+        rf"|{metric})(?!\w))"
         rf"|\b{word}(?= ?:)|(?<=\()(?:the )?{word}\b(?=\))|(?:^|(?<=[,;] ))\W*{word}(?= (?:faster|slower|\d))"
         rf"|(?<= and ){word}(?=[\s,.;:]|$)",
         re.I,

@@ -1,8 +1,8 @@
 """Numbers in prose, and whether they are given as values of a metric or as changes of one. Pure.
 
-A number belongs to a metric if there are only linking words between the two ("the loss fell from 0.52 to 0.42", "a 19 %
-reduction in loss") and no other noun follows it (not so for 500 in "loss of 0.42 in 500 epochs"). Any other word, such as
-the name of a setting, breaks the link: if in doubt, the patterns match nothing.
+A number belongs to a metric if there are only linking words between the two ("the loss fell from 0.52 to 0.42", "a
+19 % reduction in loss") and no other noun follows it (not so for 500 in "loss of 0.42 in 500 epochs"). Any other word,
+such as the name of a setting, breaks the link: if in doubt, the patterns match nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ _LINK = rf"""{_CHANGE}|an?|its?|this|these|that|which|we|i|and|or|e|as|to|from|a
     |worth|equals?|so|because|generat\w+|process\w+|needs?|needed|takes?|took|costs?"""
 _BEFORE_METRIC = re.compile(_CHANGE, re.I | re.X)
 GENERIC = re.compile(
-    rf"{_LINK}|performance|quality|models?|approach\w*|methods?|variants?|changes?|agents?|one|it|they|did|does|do|not|no|never"
-    rf"|became|become\w*|reliable|robust|confirm\w*|dramatic|definite|say|would|even|much|any\w*|nothing|experiment\w*|choice|version|overall",
+    rf"{_LINK}|performance|quality|models?|approach\w*|methods?|variants?|changes?|agents?|one|it|they|did|does|do"
+    rf"|not|no|never"
+    rf"|became|become\w*|reliable|robust|confirm\w*|dramatic|definite|say|would|even|much|any\w*|nothing"
+    rf"|experiment\w*|choice|version|overall",
     re.I | re.X,
 )
 BEFORE_VALUE = re.compile(_LINK, re.I | re.X)
@@ -47,21 +49,27 @@ _NUMBER = re.compile(
 _HEDGE = re.compile(r"(?:[~≈]|\b(?:about|around|roughly|approximately|nearly|almost|ca\.?))\s*$", re.I)
 _MORE = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
 _DIFFERENCE_BEFORE = re.compile(
-    r"(?:\b(?:by|up|down|gain(?:s|ed)?|dropp?(?:s|ed)?|fell|rose|cuts?|adds?|added|reduced|increased|decreased|improved|lost"
+    r"(?:\b(?:by|up|down|gain(?:s|ed)?|dropp?(?:s|ed)?|fell|rose|cuts?|adds?|added|reduced|increased|decreased"
+    r"|improved|lost"
     r"|loses?|higher|lower)|\b(?:gain|drop|reduction|increase|decrease|improvement|change|rise|fall|difference|effect)"
-    r" of)(?: (?:an?|about|around|roughly|nearly|almost|more|than|over|another|only|just|ca\.?|approximately))*\s*[~≈]?\s*$",
+    r" of)(?: (?:an?|about|around|roughly|nearly|almost|more|than|over|another|only|just|ca\.?"
+    r"|approximately))*\s*[~≈]?\s*$",
     re.I,
 )
 _DIFFERENCE_BEHIND = re.compile(
-    r"(?: of)?[\s-]{1,2}(?:(?:relative|absolute|overall|further|full|whole) )?(?:[a-z]+ )?(?:higher|lower|less|more|fewer|better"
+    r"(?: of)?[\s-]{1,2}(?:(?:relative|absolute|overall|further|full|whole) )?(?:[a-z]+ )?(?:higher|lower|less|more"
+    r"|fewer|better"
     r"|worse|faster|slower|larger|smaller|longer|shorter|reduc\w+|increas\w+|decreas\w+|improve\w+|gain|drop|rise"
     r"|(?:below|above|under|over) (?:the |our )?(?:baseline|run|that))\b",
     re.I,
 )
-_BOUND = re.compile(r"\b(?:up to|at (?:most|least)|exceed\w*|above|below|under|over|beyond|than)\s*$|(?<![-=])[<>≤≥]\s*$", re.I)
+_BOUND = re.compile(
+    r"\b(?:up to|at (?:most|least)|exceed\w*|above|below|under|over|beyond|than)\s*$|(?<![-=])[<>≤≥]\s*$", re.I
+)
 _TO_REACH = re.compile(
     r"\bto (?:reach|hit|attain|get to) (?P<first>\d+(?:\.\d+)?)\s?%"
-    r"|\b(?:reach|hit|attain|achiev|pass|cross)\w* (?P<second>\d+(?:\.\d+)?)\s?%[^.;]{0,50}\b(?:faster|slower|earlier|later"
+    r"|\b(?:reach|hit|attain|achiev|pass|cross)\w* (?P<second>\d+(?:\.\d+)?)\s?%[^.;]{0,50}\b(?:faster|slower"
+    r"|earlier|later"
     r"|sooner|quicker|quickly|steps|epochs|iterations)\b",
     re.I,
 )

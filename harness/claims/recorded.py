@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
 
@@ -19,7 +19,7 @@ AVERAGE = ""
 ROUGHLY = 0.1
 """Relative tolerance of "doubled" and of factors without decimals."""
 
-Pairs = Collection[tuple[int, int]]
+Pairs = Sequence[tuple[int, int]]
 """Pairs of a reference and a run."""
 
 
@@ -38,6 +38,14 @@ class Known:
     """metric → further numbers that were computed, such as effects and the ends of their intervals."""
     of_runs: Mapping[int, Mapping[str, frozenset[float]]] = field(default_factory=dict)
     """run → metric → further means and spreads, such as those on fresh seeds."""
+
+
+def collect(numbers: Iterable[tuple[str, float | None]]) -> dict[str, frozenset[float]]:
+    """Metric → its numbers."""
+    found: dict[str, set[float]] = {}
+    for metric, value in numbers:
+        found.setdefault(metric, set()).update(() if value is None else (value,))
+    return {metric: frozenset(values) for metric, values in found.items()}
 
 
 class Recorded:
@@ -104,7 +112,12 @@ class Recorded:
         return (mean(first), mean(second)) if first and second else None
 
     def moved(
-        self, amount: Number | Factor, sense: Sense | None, pairs: Pairs, metrics: Collection[str], datasets: Collection[str]
+        self,
+        amount: Number | Factor,
+        sense: Sense | None,
+        pairs: Pairs,
+        metrics: Collection[str],
+        datasets: Collection[str],
     ) -> bool | None:
         """Whether a metric moved by this amount and that way; None if there are no two values to tell."""
         known = False
@@ -158,10 +171,12 @@ def _by_factor(factor: Factor, before: float, after: float, upwards: bool | None
     if not before or not after:
         return False
     ratio = after / before
-    wanted = [factor.ratio] if upwards else [1 / factor.ratio] if upwards is not None else [factor.ratio, 1 / factor.ratio]
+    wanted = (
+        [factor.ratio] if upwards else [1 / factor.ratio] if upwards is not None else [factor.ratio, 1 / factor.ratio]
+    )
     if factor.ratio < 1:
         wanted = [factor.ratio, 1 / factor.ratio]
-    if factor.at_least and ratio > wanted[0] > 1 or factor.at_least and ratio < wanted[0] < 1:
+    if factor.at_least and (ratio > wanted[0] > 1 or ratio < wanted[0] < 1):
         return True
     slack = (0.06 / factor.ratio if factor.exact else ROUGHLY) * (2 if factor.hedged else 1)
     return any(abs(ratio / each - 1) <= slack for each in wanted)

@@ -1,4 +1,4 @@
-"""Sentences and their clauses, without what is no claim: questions, plans, hypotheses, definitions, others' results. Pure."""
+"""Sentences and their clauses, without questions, plans, hypotheses and other people's results. Pure."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ _PLANNED = re.compile(
     re.I,
 )
 _ORDERED = re.compile(
-    r"^\W*(?:(?:run|step) ?\d+: )?(?:get|improve|reduce|lower|increase|raise|try|test|check|make|aim|keep|stop|abort|use|add"
+    r"^\W*(?:(?:run|step) ?\d+: )?(?:get|improve|reduce|lower|increase|raise|try|test|check|make|aim|keep|stop|abort"
+    r"|use|add"
     r"|combine|repeat|see|run)\s+(?!\d)",
     re.I,
 )
 _ON_CONDITION = re.compile(r"\b(?:if|unless|whether|assuming|suppose|provided that)\b", re.I)
 _SUPPOSED = re.compile(
     r"\b(?:could|would|should|might|may(?:be)?|can|will|expect\w*|hop(?:e|es|ed|ing)|aim\w*|targets?|goal|ideal\w*"
-    r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps|probably"
+    r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps"
+    r"|probably"
     r"|plan(?:s|ned|ning)?|intend\w*|want\w*|propos\w+|next|future|in order to|so that|going to|until|once|as soon as"
-    r"|stop(?:s|ped)? (?:when|as|once|early|tuning)|count(?:s|ed)? as|regard\w*|requir\w+|criterion|to (?:improve|reduce|lower"
+    r"|stop(?:s|ped)? (?:when|as|once|early|tuning)|count(?:s|ed)? as|regard\w*|requir\w+|criterion|to (?:improve"
+    r"|reduce|lower"
     r"|increase|raise|make|boost|achieve)|axis|axes|smoke|reports?|paper|literature|et al)\b",
     re.I,
 )
 _SPLIT = re.compile(
-    r"(?:,\s*|\s+[–—-]+\s+|\s+|;\s*)(?:but(?! not)|while|whereas|although|though|however|yet|and|because|since)\s+|,\s+|\s+[–—]\s+",
+    r"(?:,\s*|\s+[–—-]+\s+|\s+|;\s*)(?:but(?! not)|while|whereas|although|though|however|yet|and|because|since)\s+"
+    r"|,\s+|\s+[–—]\s+",
     re.I,
 )
 _LEADS = re.compile(r"(?:on|for|in|with|at|compared|relative)\b", re.I)
@@ -47,7 +51,8 @@ _LEADS = re.compile(r"(?:on|for|in|with|at|compared|relative)\b", re.I)
 _EXCEPT = re.compile(r"(?:,\s*)?\b(?:but not|except|unlike|not (?:on|for|in)|nor)\b.*", re.I | re.S)
 
 _NOT_RESULTS = re.compile(
-    r"^\W*(?:[\d.]+\s*)?(?:next\b|to ?do\b|(?:future|open)\b|plans?\b|planned|outlook|ideas?\b|hypothes|motivation|terms\b|glossary"
+    r"^\W*(?:[\d.]+\s*)?(?:next\b|to ?do\b|(?:future|open)\b|plans?\b|planned|outlook|ideas?\b|hypothes|motivation"
+    r"|terms\b|glossary"
     r"|definitions?|metrics?\b|goals?\b|aims?\b|background|related work|introduction|set-?up|methods?\b|methodology"
     r"|plots?\b|figures?\b|plot descriptions?|visuali[sz]ations?|questions?\b|expected)",
     re.I,
