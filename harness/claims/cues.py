@@ -102,16 +102,16 @@ def denied(text: str, cue: Cue) -> bool:
     return _DENIAL.search(text[max(0, cue.start - 60) : cue.start]) is not None
 
 
-def unsure(text: str) -> bool:
+def is_unsure(text: str) -> bool:
     return _UNSURE.search(text) is not None
 
 
-def general(text: str) -> bool:
+def is_general(text: str) -> bool:
     """Whether a clause explains what numbers mean instead of saying what they are."""
     return _GENERAL.search(text) is not None
 
 
-def within_run(text: str) -> bool:
+def is_within_run(text: str) -> bool:
     """Whether something may have moved in the course of training rather than between two runs."""
     return _WITHIN_RUN.search(text) is not None
 
@@ -162,7 +162,7 @@ def factors(text: str) -> Iterator[Factor]:
             yield Factor(match.start(), match.end(), match[0], ratio, sense, "." in (number or ""), more, hedged)
 
 
-def rate(text: str, factor: Factor) -> bool:
+def is_rate(text: str, factor: Factor) -> bool:
     """Whether a factor tells how fast something is."""
     return re.match(r".{0,12}\b(?:fast|slow|quick)", text[factor.start : factor.end + 12], re.I) is not None
 

@@ -20,10 +20,10 @@ JOINED = 40
 _MARKUP = [
     (re.compile(pattern), plain)
     for pattern, plain in (
-        (r"\\(?:section|chapter)\*?\{(.*?)\}", r"# \1"),
-        (r"\\(?:sub)+section\*?\{(.*?)\}", r"## \1"),
+        (r"\\(?:section|chapter)\*?\{([^{}]{0,200})\}", r"# \1"),
+        (r"\\(?:sub)+section\*?\{([^{}]{0,200})\}", r"## \1"),
         (r"\\item\b", "-"),
-        (r"\\(?:texttt|textbf|textit|emph|text|mathrm|mathbf|operatorname)\{([^{}]*)\}", r"\1"),
+        (r"\\(?:texttt|textbf|textit|emph|text|mathrm|mathbf|operatorname)\{([^{}]{0,200})\}", r"\1"),
         (r"\\(?:to|rightarrow|longrightarrow)\b", "→"),
         (r"\\times\b", "×"),
         (r"\\pm\b", "±"),
@@ -33,7 +33,7 @@ _MARKUP = [
         (r"\$|\*\*|__(?=\W|$)|(?<!\w)__", ""),
     )
 ]
-_RUN_IN = re.compile(r"\s*\\paragraph\*?\{(.*?)\}")
+_RUN_IN = re.compile(r"\s*\\paragraph\*?\{([^{}]{0,200})\}")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
 _LABEL = re.compile(
     r"^(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?"

@@ -37,6 +37,7 @@ _COMPARED_WITH = re.compile(r"\b(?:compar\w+|relative|contrast)\s*$", re.I)
 _MOVED_FROM = re.compile(
     r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I
 )
+_FALLS_SHORT = re.compile(r"\b(?:short|ahead)\s*$", re.I)
 _AND = re.compile(r"[\s)]*,?\s*(?:and|or)\s+(?:[\w-]+\s+){0,5}\(?")
 _RATIO_OF = re.compile(r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b", re.I)
 _BASELINE_FIRST = re.compile(r"\W*(?:(?:the|our|run 0|r0)[ :(]+)?baseline\b(?!['’]s)(?! by\b)", re.I)
@@ -66,6 +67,10 @@ class Vocabulary:
         self._meant = [frozenset(meant[each]) for each in longest_first]
         self.speeds = frozenset(name for name in metrics if _SPEED.search(name))
         self._datasets = {name: _of_dataset(name, any_of_them) for name in datasets if name.strip()}
+
+    def meant(self, metrics: frozenset[str], *, speed: bool) -> frozenset[str]:
+        """The metrics that a word is about: "faster" is about times."""
+        return (metrics & self.speeds or self.speeds) if speed else metrics
 
     def metrics(self, text: str) -> list[Mention]:
         found = self._metric.finditer(text)
@@ -113,7 +118,12 @@ class Vocabulary:
 
 def _is_reference(match: re.Match[str], text: str) -> bool:
     """Whether a run is named as what something is compared with."""
-    behind, before = (match["behind"] or "").lower().split(maxsplit=1)[:1], text[: match.start()]
+    behind, before = (
+        (match["behind"] or "").lower().split(maxsplit=1)[:1],
+        text[max(0, match.start() - 60) : match.start()],
+    )
+    if behind == ["of"] and _FALLS_SHORT.search(before):
+        return True
     if not behind or behind == ["of"]:
         return _RATIO_OF.search(before + (match["behind"] or "")) is not None
     if behind == ["with"]:
@@ -160,7 +170,7 @@ def _of_dataset(name: str, metric: str) -> tuple[re.Pattern[str], re.Pattern[str
     return re.compile(
         rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b|\b{word}(?= (?:data ?set|task|environment"
         rf"|{metric})(?!\w))"
-        rf"|\b{word}(?= ?:)|(?<=\()(?:the )?{word}\b(?=\))|(?:^|(?<=[,;] ))\W*{word}(?= (?:faster|slower|\d))"
+        rf"|\b{word}(?= ?:)|(?<=\()(?:the )?{word}\b(?=\))|(?:^|(?<=[,;] ))\W{{0,3}}{word}(?= (?:faster|slower|\d))"
         rf"|(?<= and ){word}(?=[\s,.;:]|$)",
         re.I,
     ), cell

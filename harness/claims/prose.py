@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -155,18 +155,18 @@ def is_bound(number: Number, text: str) -> bool:
     return _BOUND.search(_before(text, number.start)) is not None
 
 
-def reached(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Thresholds reached after so many steps: where the phrase is, and the count and its unit."""
+def reached(text: str) -> Iterator[tuple[tuple[int, int], str, str]]:
+    """Levels reached after so many steps: where the phrase is, the count and its unit."""
     for match in _REACHED.finditer(text):
-        yield match.start(), match.end(), match["count"], match["unit"].lower()
+        yield match.span(), match["count"], match["unit"].lower()
 
 
 def thresholds(text: str) -> list[tuple[int, int]]:
-    """Where levels are named that were reached sooner or later."""
+    """Where levels are named that something reached sooner or later."""
     return [match.span("first" if match["first"] else "second") for match in _TO_REACH.finditer(text)]
 
 
-def is_value(number: Number, text: str, named: list[Mention]) -> bool:
+def is_value(number: Number, text: str, named: Sequence[Mention]) -> bool:
     """Whether a number belongs to a metric that the text names or, if it names none, to the topic."""
     at = bisect_left(named, number.start, key=lambda mention: mention.start)
     if at or not named:
@@ -179,6 +179,14 @@ def is_value(number: Number, text: str, named: list[Mention]) -> bool:
     if number.count and (number.digits == 1 or between.strip()):
         return False
     return linked("".join(before.split()[-1:]), BEFORE_VALUE) and linked(between, _BEFORE_METRIC, _WORD_OR_MARK)
+
+
+def is_about(start: int, end: int, text: str, named: Sequence[Mention], links: re.Pattern[str] = BEFORE_VALUE) -> bool:
+    """Whether words are about a metric: only links are between the two or, if no metric is named, around the words."""
+    if not named:
+        return linked(text[:start], links) and linked(text[end:], links)
+    at = bisect_left(named, start, key=lambda mention: mention.start)
+    return any(linked(text[min(end, m.end) : max(start, m.start)], links) for m in named[max(0, at - 1) : at + 1])
 
 
 def linked(text: str, links: re.Pattern[str], word: re.Pattern[str] = _WORD) -> bool:

@@ -146,7 +146,7 @@ class Recorded:
         first, second = (self._values(run, metric, dataset) for run in pair)
         return len(first) > 1 and len(second) > 1 and (max(first) < min(second) or max(second) < min(first))
 
-    def single(self, pair: tuple[int, int], metric: str, dataset: str) -> bool:
+    def is_single(self, pair: tuple[int, int], metric: str, dataset: str) -> bool:
         return any(len(self._values(run, metric, dataset)) == 1 for run in pair)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 
-class Part(NamedTuple):
-    """A part of a text."""
-
+class Sentence(NamedTuple):
     start: int
     text: str
+    claims: bool
+    """Whether it may claim something; a question only tells what the next sentences are about."""
 
 
 _END = re.compile(
@@ -32,7 +32,8 @@ _ORDERED = re.compile(
 )
 _ON_CONDITION = re.compile(r"\b(?:if|unless|whether|assuming|suppose|provided that)\b", re.I)
 _SUPPOSED = re.compile(
-    r"\b(?:could|would|should|might|may(?:be)?|can|will|expect\w*|hop(?:e|es|ed|ing)|aim\w*|targets?|goal|ideal\w*"
+    r"\b(?:could|would(?! (?:even |also )?(?:say|argue|claim))|should|might|may(?:be)?|can|will|expect\w*|hop(?:e|es"
+    r"|ed|ing)|aim\w*|targets?(?= (?:is|was|of|for|value)\b|:)|goal|ideal\w*"
     r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps"
     r"|probably"
     r"|plan(?:s|ned|ning)?|intend\w*|want\w*|propos\w+|next|future|in order to|so that|going to|until|once|as soon as"
@@ -50,6 +51,12 @@ _LEADS = re.compile(r"(?:on|for|in|with|at|compared|relative)\b", re.I)
 """What starts like this belongs to the part behind it."""
 _EXCEPT = re.compile(r"(?:,\s*)?\b(?:but not|except|unlike|not (?:on|for|in)|nor)\b.*", re.I | re.S)
 
+_CONCLUDES = re.compile(
+    r"\W*(?:bottom line|overall|in (?:short|summary|conclusion|total|all)|to (?:sum up|summari[sz]e)|summary"
+    r"|conclusions?"
+    r"|all in all|results?)\b",
+    re.I,
+)
 _NOT_RESULTS = re.compile(
     r"^\W*(?:[\d.]+\s*)?(?:next\b|to ?do\b|(?:future|open)\b|plans?\b|planned|outlook|ideas?\b|hypothes|motivation"
     r"|terms\b|glossary"
@@ -69,36 +76,38 @@ def planned(text: str) -> bool:
     return _PLANNED.match(text) is not None
 
 
-def sentences(text: str) -> Iterator[Part]:
+def concludes(text: str) -> bool:
+    """Whether a paragraph is about results, whatever its section is about."""
+    return _CONCLUDES.match(text) is not None
+
+
+def sentences(text: str) -> Iterator[Sentence]:
     """The sentences, each up to the first word that marks the rest as hypothetical, hoped for or another's result."""
     start = 0
     for end in (*(match.start() for match in _END.finditer(text)), len(text)):
         sentence = text[start:end]
-        asked = _QUESTION.search(sentence) or _ASKED.match(sentence) or _ON_CONDITION.search(sentence)
-        if not (asked or planned(sentence) or _ORDERED.match(sentence)):
-            yield Part(start, _SUPPOSED.split(sentence, maxsplit=1)[0])
+        asked = (_QUESTION.search(sentence) or _ASKED.match(sentence)) is not None
+        if asked or not (_ON_CONDITION.search(sentence) or planned(sentence) or _ORDERED.match(sentence)):
+            yield Sentence(start, _SUPPOSED.split(sentence, maxsplit=1)[0], claims=not asked)
         start = end
 
 
-def clauses(sentence: Part, says: Callable[[str], bool]) -> Iterator[Part]:
+def clauses(sentence: Sentence, says: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
     """A sentence is split where a conjunction or a comma stands between two parts that both say something."""
     text, inside = sentence.text, _brackets(sentence.text)
-    cuts = [m.span() for m in _SPLIT.finditer(text) if not inside[m.start()]]
-    pieces = list(zip([0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)], strict=True))
-    begin, (_, end) = pieces[0][0], pieces[0]
-    spoken, waiting = says(text[begin:end]), -1
-    for start, stop in pieces[1:]:
-        piece = text[start:stop]
-        if spoken and says(piece):
-            cut = waiting if waiting >= 0 else start
-            yield Part(sentence.start + begin, _EXCEPT.sub("", text[begin:cut]))
-            begin = cut
-        else:
-            spoken = spoken or says(piece)
-            waiting = start if spoken and _LEADS.match(piece) and waiting < 0 else waiting
+    cuts = [match.span() for match in _SPLIT.finditer(text) if not inside[match.start()]]
+    begin, spoken, waiting = 0, False, -1
+    for start, end in zip([0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)], strict=True):
+        if not says(text[start:end]):
+            if spoken and waiting < 0 and _LEADS.match(text, start):
+                waiting = start
             continue
-        waiting = -1
-    yield Part(sentence.start + begin, _EXCEPT.sub("", text[begin:]))
+        if spoken:
+            cut = waiting if waiting >= 0 else start
+            yield sentence.start + begin, _EXCEPT.sub("", text[begin:cut])
+            begin = cut
+        spoken, waiting = True, -1
+    yield sentence.start + begin, _EXCEPT.sub("", text[begin:])
 
 
 def _brackets(text: str) -> list[bool]:
