@@ -90,7 +90,7 @@ class _Reader:
                     yield from self._sizes.value(given, scope)
 
     def _sentence(self, sentence: sentences.Sentence) -> Iterator[tuple[int, str]]:
-        before: Scope | None = None
+        before = self._context.sentence(sentence.text)
         for start, text in sentences.clauses(sentence, self._says):
             scope = self._context.scope(text, before)
             plain = self._words.without_names(text)

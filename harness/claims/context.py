@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.claims.cues import Cue, Sense
 from harness.claims.layout import Block
 from harness.claims.names import Runs, Vocabulary
-from harness.claims.prose import Mention
+from harness.claims.prose import Mention, numbers
 from harness.claims.recorded import Known, Recorded
 from harness.claims.sentences import concludes, not_results
 
@@ -20,6 +20,12 @@ _SOMETHING_ELSE = re.compile(
 _COMPARES = re.compile(
     r"\b(?:from|vs|versus|against|than|compar\w*|relative|baseline|previous|prior|earlier|instead|where|both|range\w*"
     r"|between|over|each|respectively|original\w*|was)\b|→|[-=]>|\d%? to [+-]?[.\d]",
+    re.I,
+)
+_COMPARED_TO = re.compile(r"\b(?:compared|relative|comparison) (?:to|with) .*", re.I | re.S)
+_PAIR = re.compile(
+    r"\bfrom (?P<first>[\d.,]*\d\s?%?)(?: \([^()]*\))? to [+-]?[\d.]|(?<![\d.])(?P<arrow>[\d.,]*\d\s?%?)\s*(?:→"
+    r"|[-=]>)\s*[\d.]",
     re.I,
 )
 _EVERY = re.compile(
@@ -87,6 +93,7 @@ class _List:
 
     indent: int = 0
     datasets: frozenset[str] = frozenset()
+    references: tuple[int, ...] | None = (0,)
 
 
 @dataclass
@@ -111,23 +118,33 @@ class Context:
         elif block.kind in ("item", "text"):
             if concludes(block.text):
                 self._section.without_results = None
-            indent = len(block.text) - len(block.text.lstrip())
-            if indent <= self._list.indent:
-                self._list = _List()
-            if block.text.rstrip().endswith(":") and (datasets := self.words.datasets(block.text)):
-                self._list = _List(indent, datasets)
+            self._introduction(block.text)
+
+    def _introduction(self, text: str) -> None:
+        """Whether a line introduces a list, and whether the list ends."""
+        indent = len(text) - len(text.lstrip())
+        if indent <= self._list.indent:
+            self._list = _List()
+        if text.rstrip().endswith(":"):
+            last = text[text.rfind(". ") + 1 :]
+            references = self._known_runs(self.words.runs(last).references)
+            unclear = not references and _SOMETHING_ELSE.search(last)
+            self._list = _List(indent, self.words.datasets(last), None if unclear else references or (0,))
+
+    def _known_runs(self, runs: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(run for run in runs if run in self.known.scores)
 
     def _heading(self, level: int, text: str) -> None:
         self._list = _List()
-        section = self._section
-        if section.without_results is not None and level <= section.without_results:
-            section.without_results = None
-        named = self.words.runs(text)
+        section, named = self._section, self.words.runs(text)
         runs = named.subject or named.references
+        measured = bool(runs) and runs[0] in self.known.scores
+        if measured or (section.without_results is not None and level <= section.without_results):
+            section.without_results = None
+        if section.without_results is None and not measured and (runs or not_results(text)):
+            section.without_results = level
         if runs or level <= section.level:
             section.run, section.level = (runs[0], level) if runs else (None, 0)
-        if section.without_results is None and (not_results(text) or (runs and runs[0] not in self.known.scores)):
-            section.without_results = level
         datasets = self.words.datasets_in_cell(text)
         if datasets or level <= 3:
             section.datasets = datasets
@@ -141,9 +158,18 @@ class Context:
         """Whether only clauses that name their run are about results here."""
         return self._section.without_results is not None
 
-    def scope(self, text: str, before: Scope | None) -> Scope:
-        """Of a clause; `before` is that of the clause before it in its sentence."""
-        before = before or Scope(datasets=self.datasets)
+    def sentence(self, text: str) -> Scope:
+        """What a sentence is about before its first clause; "compared to run 1" holds for all of its clauses."""
+        comparison = _COMPARED_TO.search(text)
+        references = self._known_runs(self.words.runs(comparison[0]).references) if comparison else ()
+        return Scope(
+            datasets=self._list.datasets or self._section.datasets,
+            references=references or None if comparison else (0,),
+            compared=comparison is not None,
+        )
+
+    def scope(self, text: str, before: Scope) -> Scope:
+        """What a clause is about; `before` is the scope of the clause before it."""
         mentions = self.words.metrics(text)
         metrics = frozenset[str]().union(*(mention.metrics for mention in mentions))
         self._paragraph.metrics = metrics or self._paragraph.metrics
@@ -153,12 +179,13 @@ class Context:
         named = bool(metrics or (before.named and before.metrics))
         primary = frozenset({self.known.primary} if results and self.known.primary else ())
         run, explicit = self._run(runs, before)
-        references = self._references(text, runs, run, before)
+        started = self._started_from(text, of, datasets or before.datasets)
+        references = self._references(text, runs, run, before) if started is None else started or None
         return Scope(
             run=run,
             references=references,
             explicit=explicit,
-            compared=before.compared or bool(runs.references),
+            compared=before.compared or bool(runs.references or started),
             alone=bool(run)
             and not (_COMPARES.search(text) or runs.further or runs.references)
             and (explicit or before.alone or not before.run),
@@ -174,7 +201,7 @@ class Context:
     def _run(self, runs: Runs, before: Scope) -> tuple[tuple[int, ...], bool]:
         """The run of a clause, and whether the clause names it; none if it names one without results."""
         section = self._section.run
-        subject = tuple(run for run in runs.subject if run in self.known.scores)
+        subject = self._known_runs(runs.subject)
         if runs.subject and not subject:
             return (), False
         run = subject or before.run or ((section,) if section is not None else self._paragraph.run)
@@ -183,7 +210,7 @@ class Context:
         return run, bool(subject)
 
     def _references(self, text: str, runs: Runs, run: tuple[int, ...], before: Scope) -> tuple[int, ...] | None:
-        named = tuple(each for each in runs.references if each in self.known.scores and each not in run)
+        named = tuple(each for each in self._known_runs(runs.references) if each not in run)
         if named:
             self._paragraph.references = named
             return named
@@ -196,4 +223,13 @@ class Context:
             return before.references
         elif self._paragraph.references:
             return tuple({0, *self._paragraph.references} - {*run})
-        return None if _SOMETHING_ELSE.search(text) else (0,)
+        return None if _SOMETHING_ELSE.search(text) else self._list.references
+
+    def _started_from(self, text: str, metrics: frozenset[str], datasets: frozenset[str]) -> tuple[int, ...] | None:
+        """The runs whose value is the first of "from 0.52 to 0.42" (none: of no run); None if there is no such pair."""
+        pair = _PAIR.search(text)
+        number = next(numbers(pair["first"] or pair["arrow"]), None) if pair else None
+        if number is None or self.words.runs(text).references:
+            return None
+        runs = [run for run in self.recorded.runs if self.recorded.include(number, metrics, datasets, (run,))]
+        return (0,) if 0 in runs else tuple(runs)

@@ -27,7 +27,7 @@ class Runs:
 _LIST = r"(?:(?:,? and (?:run[ _]?)?|, | ?& ?| ?[-–] ?| to )\d{1,4}(?![\w.]*\d)(?! ?(?:%|seeds?|points?|steps|x\b)))*"
 _RUN = re.compile(
     r"(?:\b(?P<behind>than|over|to|vs\.?|versus|against|with|from|below|above|as|of|in|for|on|by|beat\w*|outperform\w*"
-    r"|surpass\w*|exceed\w*)\s+(?P<inner>(?:(?:that|those|the one|the same|in|of|for|with)\s+){0,2}))?(?:the\s+)?"
+    r"|surpass\w*|exceed\w*)\s+(?:(?:both|either|that|those|the one|the same|in|of|for|with)\s+){0,2})?(?:the\s+)?"
     rf"(?:\bruns?[ _#]{{0,2}}(?P<number>\d{{1,4}}(?![\w.]*\d){_LIST})|\br(?P<short>\d{{1,2}})(?!\w)"
     r"|\b(?P<baseline>baseline)(?!\w))",
     re.I,
@@ -37,9 +37,10 @@ _COMPARED_WITH = re.compile(r"\b(?:compar\w+|relative|contrast)\s*$", re.I)
 _MOVED_FROM = re.compile(
     r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I
 )
-_FALLS_SHORT = re.compile(r"\b(?:short|ahead)\s*$", re.I)
 _AND = re.compile(r"[\s)]*,?\s*(?:and|or)\s+(?:[\w-]+\s+){0,5}\(?")
-_RATIO_OF = re.compile(r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b", re.I)
+_RATIO_OF = re.compile(
+    r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b|\b(?:short|ahead)\s*$", re.I
+)
 _BASELINE_FIRST = re.compile(r"\W*(?:(?:the|our|run 0|r0)[ :(]+)?baseline\b(?!['’]s)(?! by\b)", re.I)
 
 _SPELLINGS = (
@@ -97,12 +98,12 @@ class Vocabulary:
         compared_until = -1
         for match in _RUN.finditer(text):
             named = _listed(match)
-            if _is_reference(match, text) or (
-                compared_until >= 0 and _AND.fullmatch(text, compared_until, match.start())
-            ):
-                references += named
+            again = set(named) <= set(references)
+            joined = compared_until >= 0 and _AND.fullmatch(text, compared_until, match.start())
+            if again or joined or _is_reference(match, text):
+                references += () if again else named
                 compared_until = match.end()
-            elif subject or set(named) <= set(references) or (match["baseline"] and not _BASELINE_FIRST.match(text)):
+            elif subject or (match["baseline"] and not _BASELINE_FIRST.match(text)):
                 further += named
             else:
                 subject = named
@@ -118,19 +119,10 @@ class Vocabulary:
 
 def _is_reference(match: re.Match[str], text: str) -> bool:
     """Whether a run is named as what something is compared with."""
-    behind, before = (
-        (match["behind"] or "").lower().split(maxsplit=1)[:1],
-        text[max(0, match.start() - 60) : match.start()],
-    )
-    if behind == ["of"] and _FALLS_SHORT.search(before):
-        return True
-    if not behind or behind == ["of"]:
-        return _RATIO_OF.search(before + (match["behind"] or "")) is not None
-    if behind == ["with"]:
-        return _COMPARED_WITH.search(before) is not None
-    if behind == ["from"]:
-        return _MOVED_FROM.search(before) is not None
-    return _COMPARING.match(behind[0]) is not None
+    before = text[max(0, match.start() - 60) : match.start()]
+    preposition = (match["behind"] or "of").lower().split()[0]
+    needed = {"of": _RATIO_OF, "with": _COMPARED_WITH, "from": _MOVED_FROM}.get(preposition)
+    return (needed.search(before) if needed else _COMPARING.match(preposition)) is not None
 
 
 def _listed(match: re.Match[str]) -> tuple[int, ...]:
@@ -168,9 +160,9 @@ def _of_dataset(name: str, metric: str) -> tuple[re.Pattern[str], re.Pattern[str
         return cell, cell
     metric = re.sub(r"\((?!\?)", "(?:", metric)
     return re.compile(
-        rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b|\b{word}(?= (?:data ?set|task|environment"
-        rf"|{metric})(?!\w))"
-        rf"|\b{word}(?= ?:)|(?<=\()(?:the )?{word}\b(?=\))|(?:^|(?<=[,;] ))\W{{0,3}}{word}(?= (?:faster|slower|\d))"
-        rf"|(?<= and ){word}(?=[\s,.;:]|$)",
+        rf"{quote}{word}{quote}|\b(?:on|for) (?:the )?{word}\b"
+        rf"|\b{word}(?= (?:(?:data ?set|task|environment)s?|{metric})(?!\w))"
+        rf"|\b{word}(?= ?:)|(?<=\()(?:the )?{word}\b(?=\))"
+        rf"|(?:^|(?<=[,;] )|(?<= and ))\W{{0,3}}{word}(?=\s*(?:[,.;:(\d]|faster\b|slower\b|and\b|$))",
         re.I,
     ), cell
