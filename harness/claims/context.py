@@ -136,8 +136,7 @@ class Context:
 
     def _heading(self, level: int, text: str) -> None:
         self._list = _List()
-        section, named = self._section, self.words.runs(text)
-        runs = named.subject or named.references
+        section, runs = self._section, self.words.runs(text).subject
         measured = bool(runs) and runs[0] in self.known.scores
         if measured or (section.without_results is not None and level <= section.without_results):
             section.without_results = None

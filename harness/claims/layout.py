@@ -36,8 +36,8 @@ _MARKUP = [
 _RUN_IN = re.compile(r"\s*\\paragraph\*?\{([^{}]{0,200})\}")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
 _LABEL = re.compile(
-    r"^(?:[A-Za-z][\w -]{1,30}:|(?:to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?"
-    r"|outlook))\s*$",
+    r"^(?:[A-Za-z-]+(?: [A-Za-z-]+)?:|to ?do|next(?: steps?)?|plans?|ideas?|(?:open )?questions?|summary|results?"
+    r"|outlook)\s*$",
     re.I,
 )
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")

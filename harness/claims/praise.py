@@ -44,14 +44,13 @@ class Praise:
             if not cues.denied(text, cue):
                 yield from ((cue.start, message) for message in self._untested(certain[0], cue, scope))
                 return
-        judged = [cue for cue in clause.cues if cue.strength == "judged"]
-        moved = [cue for cue in clause.cues if cue.strength == "moved"]
-        if not judged and (_gives_size(text) or cues.is_within_run(text)):
-            return
-        cue_list = judged or moved
-        if len({cue.sense for cue in cue_list}) == 1 and cue_list[0] in found and (judged or scope.mentions):
-            check = self._denied if cues.denied(text, cue_list[0]) else self._said
-            yield from ((cue_list[0].start, message) for message in check(cue_list[0], scope))
+        said = [cue for cue in clause.cues if cue.strength == "judged"]
+        if not said and scope.named and not _gives_size(text):
+            said = [cue for cue in clause.cues if cue.strength == "moved"]
+        alike = len({cue.sense for cue in said}) == 1
+        if alike and said[0] in found and (scope.compared or not cues.is_within_run(text)):
+            check = self._denied if cues.denied(text, said[0]) else self._said
+            yield from ((said[0].start, message) for message in check(said[0], scope))
 
     def _is_about(self, cue: Cue, clause: Clause) -> bool:
         """Whether a word is about a metric: one that is linked to it or, if the clause names none, its topic."""

@@ -35,7 +35,9 @@ GENERIC = re.compile(
     re.I | re.X,
 )
 BEFORE_VALUE = re.compile(_LINK, re.I | re.X)
-AFTER_VALUE = re.compile(rf"{_LINK}|below|above|nats|bits|points?|pp|ms|s|sec|seconds", re.I | re.X)
+AFTER_VALUE = re.compile(
+    rf"{_LINK}|below|above|nats|bits|points?|pp|[mµ]?s|sec|seconds|minutes|hours|[kmg]i?b|db|dollars", re.I | re.X
+)
 
 _WORD = re.compile(r"[^\W\d]\w*|(?<![-=])[<>≤≥]")
 _WORD_OR_MARK = re.compile(r"[^\W\d]\w*|[^\s-]")
@@ -63,6 +65,8 @@ _DIFFERENCE_BEHIND = re.compile(
     r"|(?:below|above|under|over) (?:the |our )?(?:baseline|run|that))\b",
     re.I,
 )
+_TO_ANOTHER = re.compile(r"\s*(?:→|[-=]>|to\b)\s*[+-]?[\d.]*\d(?P<percent>\s?%)?")
+_BY = re.compile(r"\bby\b\D*$")
 _BOUND = re.compile(
     r"\b(?:up to|at (?:most|least)|exceed\w*|above|below|under|over|beyond|than)\s*$|(?<![-=])[<>≤≥]\s*$", re.I
 )
@@ -145,6 +149,9 @@ def is_difference(number: Number, text: str) -> bool:
     if number.points or (number.sign and number.percent):
         return True
     before = _before(text, number.start)
+    pair = _TO_ANOTHER.match(text, number.end)
+    if pair and bool(pair["percent"]) == number.percent and not _BY.search(before):
+        return False
     return _DIFFERENCE_BEFORE.search(before) is not None or (
         number.percent and _DIFFERENCE_BEHIND.match(text, number.end) is not None
     )
