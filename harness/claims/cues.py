@@ -14,8 +14,7 @@ _JUDGED: dict[Sense, str] = {
     "better": r"improve(?:s|d|ments?)?|outperform(?:s|ed)?|surpass(?:es|ed)?|superior|beats?|faster|quicker|better"
     r"|helps|helped|beneficial",
     "worse": r"worse(?:ned|ns)?|degrad(?:ed|es|ation)|deteriorat\w+|inferior|underperform(?:s|ed)?|hurts?|harm(?:s"
-    r"|ed|ful)?"
-    r"|slower|falls? short|fell short",
+    r"|ed|ful)?|slower|falls? short|fell short",
 }
 _MOVED: dict[Sense, str] = {
     "up": r"increas(?:e|es|ed|ing)|raised|raises|rises?|rose|grows?|grew|grown|higher|larger|greater|lengthens?",
@@ -50,10 +49,8 @@ _KINDS = list(_all())
 _CUE = re.compile("|".join(rf"(\b(?:{words})\b)" for words, _, _ in _KINDS), re.I)
 _NO_CUE = re.compile(
     r"\b(?:(?:up|down) (?:to|and running|next)|(?:set|start|warm|speed|follow|end|ramp|ramped)[ -]?(?:up|down)"
-    r"|up[ -]?down"
-    r"|better (?:understand\w*|suited|idea)|no more|more (?:or less|than)|at (?:least|most)|below (?:we|is|are)"
-    r"|dropped? out"
-    r"|improv(?:ed|ements?) (?:version|variant|method|code|script|plots?|readability)|fall back)\b",
+    r"|up[ -]?down|better (?:understand\w*|suited|idea)|no more|more (?:or less|than)|at (?:least|most)|below (?:we|is"
+    r"|are)|dropped? out|improv(?:ed|ements?) (?:version|variant|method|code|script|plots?|readability)|fall back)\b",
     re.I,
 )
 CERTAIN = re.compile(
@@ -62,27 +59,24 @@ CERTAIN = re.compile(
 )
 _DENIAL = re.compile(
     r"(?:\b(?:not(?! only)|no(?! doubt)|never|neither|nor|none|cannot|hardly|barely|little|lack of|rather than)\b"
-    r"|n['’]t\b)"
-    r"(?:\s+[\w-]+){0,4}\s+$|\bwithout (?:\w+ )?$",
+    r"|n['’]t\b)(?:\s+[\w-]+){0,4}\s+$|\bwithout (?:\w+ )?$",
     re.I,
 )
 _UNSURE = re.compile(
     r"\b(?:inconclusive|within (?:the )?(?:noise|spread|error)|noise|promising|unconfirmed|await\w*|insignificant"
-    r"|seem\w*"
-    r"|appear\w*|looks?|looking|tends?|trends?|suggest\w*|slight hint|not (?:yet )?(?:been )?(?:statistically )?"
-    r"(?:significant\w*|confirmed)|to be confirmed|yet to)\b",
+    r"|seem\w*|appear\w*|looks?|looking|tends?|trends?|suggest\w*|slight hint"
+    r"|not (?:yet )?(?:been )?(?:statistically )?(?:significant\w*|confirmed)|to be confirmed|yet to)\b",
     re.I,
 )
 _GENERAL = re.compile(
     r"\b(?:lower|higher|smaller|larger|fewer|less|more|faster|shorter)\b(?:[ \w-]{0,40}?)(?:\b(?:is|are|means?"
-    r"|indicat\w*|impl\w*)"
-    r"|=|:) *(?:\w+ )?(?:better|worse|improv\w+|faster|harder)\b|\b(?:indicat|denot|defin|correspond)\w*\b",
+    r"|indicat\w*|impl\w*)|=|:) *(?:\w+ )?(?:better|worse|improv\w+|faster|harder)\b|\b(?:indicat|denot|defin"
+    r"|correspond)\w*\b",
     re.I,
 )
 _WITHIN_RUN = re.compile(
     r"\b(?:during|over (?:time|the course)|through(?:out)?|steadily|initially|at first|early|late[rt]?|gradually"
-    r"|epochs?"
-    r"|converg\w*|curves?|half of|over training)\b",
+    r"|epochs?|converg\w*|curves?|half of|over training)\b",
     re.I,
 )
 

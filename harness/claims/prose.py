@@ -43,26 +43,24 @@ _WORD = re.compile(r"[^\W\d]\w*|(?<![-=])[<>≤≥]")
 _WORD_OR_MARK = re.compile(r"[^\W\d]\w*|[^\s-]")
 _NEXT = re.compile(r"[\s-]+[^\W\d]\w*")
 _NUMBER = re.compile(
-    r"(?<![\w./^@])(?<!\w[-–])(?<!\d of )(?P<sign>[+−-]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)"
-    r"(?:[eE](?P<power>[+-]?\d{1,3}))?(?P<percent>\s?(?:%|percent(?!age)\b))?"
-    r"(?P<points>[\s-]?(?:percentage[\s-])?points?\b|\s?percentage points?\b|\s?pp\b)?(?![\w%/]|\.\d|-\d)"
-    r"(?!(?:\s?(?:to|[-–])\s?[\d.]+)?[\s-]?(?:[×*]|x\b|\\?times\b|fold\b))"
+    r"(?<![\w./^@])(?<!\w[-–])(?<!\d of )(?P<sign>[+−-]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+"
+    r"|\d+)(?:[eE](?P<power>[+-]?\d{1,3}))?(?P<percent>\s?(?:%"
+    r"|percent(?!age)\b))?(?P<points>[\s-]?(?:percentage[\s-])?points?\b|\s?percentage points?\b|\s?pp\b)?(?![\w%/]"
+    r"|\.\d|-\d)(?!(?:\s?(?:to|[-–])\s?[\d.]+)?[\s-]?(?:[×*]|x\b|\\?times\b|fold\b))"
 )
 _HEDGE = re.compile(r"(?:[~≈]|\b(?:about|around|roughly|approximately|nearly|almost|ca\.?))\s*$", re.I)
 _MORE = re.compile(r"\b(?:more than|over|at least)\s*$", re.I)
 _DIFFERENCE_BEFORE = re.compile(
     r"(?:\b(?:by|up|down|gain(?:s|ed)?|dropp?(?:s|ed)?|fell|rose|cuts?|adds?|added|reduced|increased|decreased"
-    r"|improved|lost"
-    r"|loses?|higher|lower)|\b(?:gain|drop|reduction|increase|decrease|improvement|change|rise|fall|difference|effect)"
-    r" of)(?: (?:an?|about|around|roughly|nearly|almost|more|than|over|another|only|just|ca\.?"
+    r"|improved|lost|loses?|higher|lower)|\b(?:gain|drop|reduction|increase|decrease|improvement|change|rise|fall"
+    r"|difference|effect) of)(?: (?:an?|about|around|roughly|nearly|almost|more|than|over|another|only|just|ca\.?"
     r"|approximately))*\s*[~≈]?\s*$",
     re.I,
 )
 _DIFFERENCE_BEHIND = re.compile(
     r"(?: of)?[\s-]{1,2}(?:(?:relative|absolute|overall|further|full|whole) )?(?:[a-z]+ )?(?:higher|lower|less|more"
-    r"|fewer|better"
-    r"|worse|faster|slower|larger|smaller|longer|shorter|reduc\w+|increas\w+|decreas\w+|improve\w+|gain|drop|rise"
-    r"|(?:below|above|under|over) (?:the |our )?(?:baseline|run|that))\b",
+    r"|fewer|better|worse|faster|slower|larger|smaller|longer|shorter|reduc\w+|increas\w+|decreas\w+|improve\w+|gain"
+    r"|drop|rise|(?:below|above|under|over) (?:the |our )?(?:baseline|run|that))\b",
     re.I,
 )
 _TO_ANOTHER = re.compile(r"\s*(?:→|[-=]>|to\b)\s*[+-]?[\d.]*\d(?P<percent>\s?%)?")
@@ -71,15 +69,14 @@ _BOUND = re.compile(
     r"\b(?:up to|at (?:most|least)|exceed\w*|above|below|under|over|beyond|than)\s*$|(?<![-=])[<>≤≥]\s*$", re.I
 )
 _TO_REACH = re.compile(
-    r"\bto (?:reach|hit|attain|get to) (?P<first>\d+(?:\.\d+)?)\s?%"
-    r"|\b(?:reach|hit|attain|achiev|pass|cross)\w* (?P<second>\d+(?:\.\d+)?)\s?%[^.;]{0,50}\b(?:faster|slower"
-    r"|earlier|later"
-    r"|sooner|quicker|quickly|steps|epochs|iterations)\b",
+    r"\bto (?:reach|hit|attain|get to) (?P<first>\d+(?:\.\d+)?)\s?%|\b(?:reach|hit|attain|achiev|pass"
+    r"|cross)\w* (?P<second>\d+(?:\.\d+)?)\s?%[^.;]{0,50}\b(?:faster|slower|earlier|later|sooner|quicker|quickly|steps"
+    r"|epochs|iterations)\b",
     re.I,
 )
 _REACHED = re.compile(
-    r"(?<![\w.])\d+(?:\.\d+)?\s?(?:%|percent)\s+(?:[\w-]+\s+){0,3}?(?:in|after|within|at)\s+(?:about |only |just )?"
-    r"(?P<count>\d[\d,]*)\s+(?P<unit>step|epoch|iteration|update|episode|second|minute)s?\b",
+    r"(?<![\w.])\d+(?:\.\d+)?\s?(?:%|percent)\s+(?:[\w-]+\s+){0,3}?(?:in|after|within|at)\s+(?:about |only "
+    r"|just )?(?P<count>\d[\d,]*)\s+(?P<unit>step|epoch|iteration|update|episode|second|minute)s?\b",
     re.I,
 )
 

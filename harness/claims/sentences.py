@@ -26,19 +26,16 @@ _PLANNED = re.compile(
 )
 _ORDERED = re.compile(
     r"^\W*(?:(?:run|step) ?\d+: )?(?:get|improve|reduce|lower|increase|raise|try|test|check|make|aim|keep|stop|abort"
-    r"|use|add"
-    r"|combine|repeat|see|run)\s+(?!\d)",
+    r"|use|add|combine|repeat|see|run)\s+(?!\d)",
     re.I,
 )
 _ON_CONDITION = re.compile(r"\b(?:if|unless|whether|assuming|suppose|provided that)\b", re.I)
 _SUPPOSED = re.compile(
     r"\b(?:could|would(?! (?:even |also )?(?:say|argue|claim))|should|might|may(?:be)?|can|will|expect\w*|hop(?:e|es"
-    r"|ed|ing)|aim\w*|targets?(?= (?:is|was|of|for|value)\b|:)|goal|ideal\w*"
-    r"|potential\w*|possibl[ey]|theor\w+|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps"
-    r"|probably"
-    r"|plan(?:s|ned|ning)?|intend\w*|want\w*|propos\w+|next|future|in order to|so that|going to|until|once|as soon as"
-    r"|stop(?:s|ped)? (?:when|as|once|early|tuning)|count(?:s|ed)? as|regard\w*|requir\w+|criterion|to (?:improve"
-    r"|reduce|lower"
+    r"|ed|ing)|aim\w*|targets?(?= (?:is|was|of|for|value)\b|:)|goal|ideal\w*|potential\w*|possibl[ey]|theor\w+"
+    r"|predict\w*|hypothes\w+|conjectur\w+|suspect\w*|believ\w+|presum\w+|perhaps|probably|plan(?:s|ned|ning)?"
+    r"|intend\w*|want\w*|propos\w+|next|future|in order to|so that|going to|until|once|as soon as|stop(?:s"
+    r"|ped)? (?:when|as|once|early|tuning)|count(?:s|ed)? as|regard\w*|requir\w+|criterion|to (?:improve|reduce|lower"
     r"|increase|raise|make|boost|achieve)|axis|axes|smoke|reports?|paper|literature|et al)\b",
     re.I,
 )
@@ -53,15 +50,13 @@ _EXCEPT = re.compile(r"(?:,\s*)?\b(?:but not|except|unlike|not (?:on|for|in)|nor
 
 _CONCLUDES = re.compile(
     r"\W*(?:bottom line|overall|in (?:short|summary|conclusion|total|all)|to (?:sum up|summari[sz]e)|summary"
-    r"|conclusions?"
-    r"|all in all|results?)\b",
+    r"|conclusions?|all in all|results?)\b",
     re.I,
 )
 _NOT_RESULTS = re.compile(
     r"^\W*(?:[\d.]+\s*)?(?:next\b|to ?do\b|(?:future|open)\b|plans?\b|planned|outlook|ideas?\b|hypothes|motivation"
-    r"|terms\b|glossary"
-    r"|definitions?|metrics?\b|goals?\b|aims?\b|background|related work|introduction|set-?up|methods?\b|methodology"
-    r"|plots?\b|figures?\b|plot descriptions?|visuali[sz]ations?|questions?\b|expected)",
+    r"|terms\b|glossary|definitions?|metrics?\b|goals?\b|aims?\b|background|related work|introduction|set-?up"
+    r"|methods?\b|methodology|plots?\b|figures?\b|plot descriptions?|visuali[sz]ations?|questions?\b|expected)",
     re.I,
 )
 
