@@ -102,7 +102,8 @@ class _Reader:
 
     def _says(self, text: str) -> bool:
         """Whether a part of a sentence says something of its own."""
-        if any(cue.strength != "size" for cue in cues.cues(text)) or any(cues.factors(text)):
+        moved = any(cue.strength != "size" for cue in cues.cues(text)) or any(cues.factors(text))
+        if moved or cues.STEADY.search(text):
             return True
         names = self._words.metrics(text) or self._words.datasets(text) or self._words.runs(text)
         return bool(names) and any(prose.numbers(self._words.without_names(text)))

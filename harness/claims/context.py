@@ -13,10 +13,7 @@ from harness.claims.recorded import Known, Recorded
 from harness.claims.sentences import concludes, not_results
 
 _ABOUT_RESULTS = re.compile(r"\b(?:performance|results?|quality|baseline|runs?|r\d+)\b", re.I)
-_SOMETHING_ELSE = re.compile(
-    r"(?:(?<!more )(?<!less )\bthan|\b(?:previous|prior|earlier|last|further|additional\w*|again|another|remaining))\b",
-    re.I,
-)
+_SOMETHING_ELSE = re.compile(r"(?:(?<!more )(?<!less )\bthan|\b(?:previous|prior|earlier|last|further))\b", re.I)
 _COMPARES = re.compile(
     r"\b(?:from|vs|versus|against|than|compar\w*|relative|baseline|previous|prior|earlier|instead|where|both|range\w*"
     r"|between|over|each|respectively|original\w*|was)\b|→|[-=]>|\d%? to [+-]?[.\d]",
@@ -92,6 +89,7 @@ class _List:
     """The line that introduces a list."""
 
     indent: int = 0
+    metrics: frozenset[str] = frozenset()
     datasets: frozenset[str] = frozenset()
     references: tuple[int, ...] | None = (0,)
 
@@ -127,9 +125,11 @@ class Context:
             self._list = _List()
         if text.rstrip().endswith(":"):
             last = text[text.rfind(". ") + 1 :]
-            references = self._known_runs(self.words.runs(last).references)
+            references: tuple[int, ...] | None = self._known_runs(self.words.runs(last).references)
             unclear = not references and _SOMETHING_ELSE.search(last)
-            self._list = _List(indent, self.words.datasets(last), None if unclear else references or (0,))
+            metrics = frozenset[str]().union(*(mention.metrics for mention in self.words.metrics(last)))
+            references = None if unclear else references or (0,)
+            self._list = _List(indent, metrics, self.words.datasets(last), references)
 
     def _known_runs(self, runs: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(run for run in runs if run in self.known.scores)
@@ -172,7 +172,7 @@ class Context:
         mentions = self.words.metrics(text)
         metrics = frozenset[str]().union(*(mention.metrics for mention in mentions))
         self._paragraph.metrics = metrics or self._paragraph.metrics
-        of = metrics or before.metrics or self._paragraph.metrics
+        of = metrics or before.metrics or self._paragraph.metrics or self._list.metrics
         datasets, every, runs = self.words.datasets(text), _EVERY.search(text), self.words.runs(text)
         results = every is not None or _ABOUT_RESULTS.search(text) is not None
         named = bool(metrics or (before.named and before.metrics))

@@ -53,6 +53,7 @@ _NO_CUE = re.compile(
     r"|are)|dropped? out|improv(?:ed|ements?) (?:version|variant|method|code|script|plots?|readability)|fall back)\b",
     re.I,
 )
+STEADY = re.compile(r"\b(?:unchanged|similar|comparable|stable|the same|constant|equal|stay(?:s|ed)|remain\w*)\b", re.I)
 CERTAIN = re.compile(
     r"\b(?:(?:statistically )?significan(?:t|tly)|reliabl[ey]|confirm(?:ed|s)|robustly|conclusively|definitively)\b",
     re.I,

@@ -40,7 +40,7 @@ _LABEL = re.compile(
     r"|outlook)\s*$",
     re.I,
 )
-_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
+_ITEM = re.compile(r"\s*(?:[-*+]|(?:\d+|[a-z])[.)])\s")
 _ALONE = re.compile(r"\s*(?:\d\d:\d\d\b|\[\d|r(?:un)?[ _]?\d+\b[^.]{0,40}:)", re.I)
 _ENDED = re.compile(r"[.;:!?}\]]\)?\s*$")
 

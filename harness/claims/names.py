@@ -37,6 +37,9 @@ _COMPARED_WITH = re.compile(r"\b(?:compar\w+|relative|contrast)\s*$", re.I)
 _MOVED_FROM = re.compile(
     r"\b(?:improv\w+|chang\w+|up|down|r[io]se|dropp?\w*|f[ae]ll|increas\w+|decreas\w+|reduc\w+)\s*$", re.I
 )
+_AGAINST_NUMBER = re.compile(
+    r"\b(?:vs\.?|versus|against|than|compared (?:to|with))\s[\d.,%\s±]*\d[\d.,%\s±]*(?:steps? )?$", re.I
+)
 _AND = re.compile(r"[\s)]*,?\s*(?:and|or)\s+(?:[\w-]+\s+){0,5}\(?")
 _RATIO_OF = re.compile(
     r"\b(?:twice|half|times|third|quarter) (?:the|that|as)\b|\d\s?[x×](?: the)?\b|\b(?:short|ahead)\s*$", re.I
@@ -120,6 +123,8 @@ class Vocabulary:
 def _is_reference(match: re.Match[str], text: str) -> bool:
     """Whether a run is named as what something is compared with."""
     before = text[max(0, match.start() - 60) : match.start()]
+    if _AGAINST_NUMBER.search(before):
+        return True
     preposition = (match["behind"] or "of").lower().split()[0]
     needed = {"of": _RATIO_OF, "with": _COMPARED_WITH, "from": _MOVED_FROM}.get(preposition)
     return (needed.search(before) if needed else _COMPARING.match(preposition)) is not None

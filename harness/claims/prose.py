@@ -28,7 +28,7 @@ _LINK = rf"""{_CHANGE}|an?|its?|this|these|that|which|we|i|and|or|e|as|to|from|a
     |worth|equals?|so|because|generat\w+|process\w+|needs?|needed|takes?|took|costs?"""
 _BEFORE_METRIC = re.compile(_CHANGE, re.I | re.X)
 GENERIC = re.compile(
-    rf"{_LINK}|performance|quality|models?|approach\w*|methods?|variants?|changes?|agents?|one|it|they|did|does|do"
+    rf"{_LINK}|performance|quality|models?|approach\w*|methods?|variants?|changes?|agents?|one|it|s|t|they|did|does|do"
     rf"|not|no|never"
     rf"|became|become\w*|reliable|robust|confirm\w*|dramatic|definite|say|would|even|much|any\w*|nothing"
     rf"|experiment\w*|choice|version|overall",

@@ -58,6 +58,7 @@ class Recorded:
         self.metrics = list(dict.fromkeys(metric for _, metrics in scores for metric in metrics))[:NAMES]
         self.runs = sorted(known.scores)
         self._sorted: dict[tuple[str, str, bool, int | None], list[float]] = {}
+        self._means: dict[tuple[int, str, str], float | None] = {}
 
     def include(
         self, number: Number, metrics: Collection[str], datasets: Collection[str], runs: Collection[int] = ()
@@ -108,8 +109,15 @@ class Recorded:
         return [(a, b) for a, b in product(references, runs) if a != b and a in self.runs and b in self.runs]
 
     def means(self, pair: tuple[int, int], metric: str, dataset: str) -> tuple[float, float] | None:
-        first, second = (self._values(run, metric, dataset) for run in pair)
-        return (mean(first), mean(second)) if first and second else None
+        first, second = (self._mean(run, metric, dataset) for run in pair)
+        return None if first is None or second is None else (first, second)
+
+    def _mean(self, run: int, metric: str, dataset: str) -> float | None:
+        key = (run, metric, dataset)
+        if key not in self._means:
+            values = self._values(*key)
+            self._means[key] = mean(values) if values else None
+        return self._means[key]
 
     def moved(
         self,

@@ -76,6 +76,23 @@ def test_praise_is_judged_against_the_run_that_is_named() -> None:
     assert said("## Run 3\nChanges compared to run 1:\n  - val_loss on moons is higher") == []
 
 
+def test_a_run_behind_a_number_that_is_compared_with_is_the_reference() -> None:
+    assert said("## Run 3\nThe 'moons' dataset got worse in val_loss (0.45 vs 0.40 in Run 1).") == []
+    (line,) = said("## Run 3\nOn moons val_loss improved (0.45 vs 0.40 in Run 1).")
+    assert line.endswith("but val_loss on moons went from 0.4 to 0.45 (run 1 to run 3)")
+
+
+def test_the_line_before_a_list_tells_what_the_list_is_about() -> None:
+    (line,) = said(
+        "## Run 3\nval_loss against the other runs:\n  a. moons: better than run 1\n  b. dino: better than run 1"
+    )
+    assert line.startswith('3: "better" is said of run 3, but val_loss on moons went')
+
+
+def test_what_stayed_is_a_clause_of_its_own() -> None:
+    assert said("Run 1 improved val_loss on moons, while it remained similar on dino.") == []
+
+
 def test_two_numbers_tell_which_run_a_change_started_from() -> None:
     assert said("## Run 3\nOn moons val_loss increased from 0.40 to 0.45.") == []
     assert len(said("## Run 3\nOn moons val_loss increased from 0.50 to 0.45.")) == 1
