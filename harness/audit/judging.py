@@ -14,6 +14,7 @@ from harness.audit.records import IdeaReport, Item, Judgement, Material, RunRepo
 from harness.audit.verdicts import judgements_of, primary_of
 from harness.audit.words import listing
 from harness.claims.check import Known
+from harness.claims.recorded import collect
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
@@ -135,10 +136,15 @@ def _known(
     measured: Mapping[int, Source], judgements: Mapping[int, list[Judgement]], primary: str | None, wanted: Wanted
 ) -> Known:
     """What was recorded, including claimed means and standard errors; if these are wrong, other findings say so."""
-    metrics = [(name, m) for run in measured.values() for each in run.results.values() for name, m in each.items()]
-    others: dict[str, set[float]] = {name: set() for name, _ in metrics}
-    for name, metric in metrics:
-        others[name].update(value for value in (metric.mean, metric.stderr) if value is not None)
+    claimed = {
+        number: collect(
+            (name, value)
+            for each in run.results.values()
+            for name, metric in each.items()
+            for value in (metric.mean, metric.stderr)
+        )
+        for number, run in measured.items()
+    }
     return Known(
         scores={
             number: {d: {name: m.values for name, m in each.items()} for d, each in run.results.items()}
@@ -146,6 +152,6 @@ def _known(
         },
         verdicts={run: {j.dataset: j.said for j in each} for run, each in judgements.items() if run},
         primary=primary or "",
-        goals={name: goal for name in others if (goal := wanted.goal(name)) is not None},
-        others={name: frozenset(values) for name, values in others.items()},
+        goals={name: goal for of_run in claimed.values() for name in of_run if (goal := wanted.goal(name)) is not None},
+        of_runs=claimed,
     )

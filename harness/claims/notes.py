@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.claims.check import Known, unsupported
+from harness.claims.recorded import collect
 from harness.records import Comparison, Finding
 from harness.state.history import History
 from harness.state.run import Run
@@ -27,17 +28,21 @@ def audit(study: Path, history: History) -> list[tuple[str, Finding]]:
 def recorded(history: History) -> Known:
     """Everything that a study computed and reported to its agent."""
     compared = [comparison for run in history.measured for comparison in _comparisons(run)]
-    others: dict[str, set[float]] = {}
-    for c in compared:
-        reported = (c.baseline_mean, c.baseline_sd, c.mean, c.sd, c.effect, c.low, c.high, c.detectable)
-        others.setdefault(c.metric, set()).update(value for value in reported if value is not None)
+    others = collect((c.metric, value) for c in compared for value in (c.effect, c.low, c.high, c.detectable))
     measured = {run.number: run.measured.scores for run in history.measured if run.measured}
     return Known(
         scores={0: history.begun.baseline, **measured},
         verdicts={run: {d: word for d, (word, _) in of_run.items()} for run, of_run in judge(history).items()},
         primary=next((c.metric for c in compared if c.primary), ""),
         goals={c.metric: c.goal for c in compared},
-        others={metric: frozenset(values) for metric, values in others.items()},
+        others=others,
+        of_runs={
+            0: collect((c.metric, value) for c in compared for value in (c.baseline_mean, c.baseline_sd)),
+            **{
+                run.number: collect((c.metric, value) for c in _comparisons(run) for value in (c.mean, c.sd))
+                for run in history.measured
+            },
+        },
     )
 
 
