@@ -97,6 +97,8 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name needs exactly one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
+    if idea and not worker.uses_model:
+        say(f"the agent {agent} uses no model: --idea only names the study, and is not tried")
     priced = worker.check(agents.Request(chosen, given, model, priced=budget.dollars is not None))
     if control:
         _check_control(control, here, chosen, name)

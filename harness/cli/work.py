@@ -31,6 +31,8 @@ def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     if after.begun.control and after.status == "done" and not (here.runs / name).exists():
         spec = spec_of(paths)
         settings = agents.settings(spec.control, here.settings).model_dump(mode="json")
+        if "seed" in settings and settings["seed"] == spec.agent_settings.get("seed"):
+            settings["seed"] = (settings["seed"] + 1) % 2**32  # otherwise it might make the very same runs
         agent = {"agent": spec.control, "agent_settings": settings, "model": PricedModel(), "control": ""}
         yield create(here, replace(spec, **agent, idea=tuning(spec.template), name=name, control_of=paths.name), say)
 
