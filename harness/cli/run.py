@@ -139,8 +139,12 @@ def _ideas(template: Template, texts: list[str], needed: bool) -> list[Idea]:
     from harness.template.ideas import read_idea
 
     if not texts and needed:
-        shipped = ", ".join(template.ideas()) or "none shipped"
-        raise IdeaError(f"no idea given; --idea takes text, a file, or one of: {shipped}")
+        shipped = ", ".join(template.ideas())
+        named = f", or the name of one: {shipped}" if shipped else ""
+        raise IdeaError(
+            f'no idea given; --idea takes a sentence, such as --idea "Use momentum", or a file{named}; '
+            "or, without a model: --agent tuner"
+        )
     return [read_idea(template, text) for text in texts] or [tuning(template)]
 
 

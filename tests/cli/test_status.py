@@ -138,7 +138,10 @@ def test_a_seed_that_is_named_twice_is_refused(project: Project, command: tuple[
 
 def test_one_word_that_names_no_idea_is_refused_with_those_that_there_are(project: Project) -> None:
     message = refused(project, "run", "tiny", "--model", "manual", "--idea", "curriculum")
-    assert "tiny has no idea named 'curriculum'; it ships nearer; or describe the idea in a sentence" in message
+    assert message == (
+        "harness: 'curriculum' is one word, so it is read as the name of an idea; tiny ships nearer. "
+        "Describe the idea in several words\n"
+    )
 
 
 @pytest.mark.parametrize("misspelt", ["nearr", "neaer", "Nearer"])
