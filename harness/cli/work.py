@@ -79,7 +79,11 @@ def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:
     if stopped.status in ("paused", "interrupted"):
         print(f"\nContinue with:  harness resume {paths.name}")
         return
-    print(f"\nResults:     harness compare {paths.name}")
-    print(f"What changed: harness diff {paths.name}")
+    from harness.report.summary import best_run
+    from harness.state.journal import history
+
+    best = best_run(history(paths))
+    print(f"\nResults:      harness compare {paths.name}")
+    print(f"What changed: harness diff {paths.name}" + (f" {best}    (its best run)" if best else ""))
     if any(paths.plots.glob("*")) if paths.plots.exists() else False:
-        print(f"Plots:       {Path(paths.plots)}")
+        print(f"Plots:        {Path(paths.plots)}")
