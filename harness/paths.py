@@ -21,7 +21,8 @@ class ProjectPaths:
             if (folder / "templates").is_dir():
                 return cls(folder)
         raise UserError(
-            f"no templates/ folder at or above {start}; run this inside a project or name one with --project"
+            f"no templates/ folder at or above {start.resolve()}; run this inside a project, a folder that holds "
+            "templates/NAME with your experiment, or name one with --project"
         )
 
     @property

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import UnknownName, UserError
 from harness.files import parse_toml
-from harness.records import Record, one_line
+from harness.records import Record, first_error, one_line
 
 PARTS = {
     "agent": ("check", "edit", "close", "Settings", "uses_model", "how_to_edit"),
@@ -81,8 +81,8 @@ def checked(kind: type[Record], values: Mapping[str, Any], where: str, changed: 
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        name = next(iter(error.errors(include_url=False)[0]["loc"]), "")
-        raise UserError(f"{'--set' if name in changed else where} {one_line(error)}") from error
+        name = next(iter(first_error(error)["loc"]), "")
+        raise UserError(f"{'--set' if name in changed else where} {one_line(error, kind)}") from error
 
 
 def _change(text: str) -> tuple[str, Any]:
@@ -101,7 +101,7 @@ def _read(file: Path) -> SettingsFile:
     try:
         return SettingsFile.model_validate(parse_toml(file.read_text(encoding="utf-8")) if file.is_file() else {})
     except ValidationError as error:
-        raise UserError(f"{file}: {one_line(error)}") from error
+        raise UserError(f"{file}: {one_line(error, SettingsFile)}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: not TOML: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import click
@@ -89,6 +90,29 @@ def test_every_make_target_that_a_page_names_exists() -> None:
     in_code = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
     assert in_code - targets == set()
     assert {"demo", "test"} <= named
+
+
+def test_the_smallest_template_passes_its_check_and_has_a_baseline(project: Project) -> None:
+    text = (ROOT / "docs" / "templates.md").read_text().split("## The smallest one")[1]
+    folder = project.root / "templates" / "NAME"
+    folder.mkdir()
+    for language, name in (("python", "experiment.py"), ("toml", "template.toml")):
+        (code,) = re.findall(rf"```{language}\n(.*?)```", text.split("\n## ")[0], re.DOTALL)
+        (folder / name).write_text(code)
+    checked, made = project.harness("template", "check", "NAME"), project.harness("baseline", "NAME")
+    assert (checked.code, made.code) == (0, 0), (checked.err, made.err)
+    assert "other seeds give other values" in made.out
+
+
+def test_after_a_study_is_deleted_as_described_its_name_is_free(project: Project) -> None:
+    order = ("run", "tiny", "--agent", "tuner", "--max-runs", "1", "--confirm", "0", "--name", "STUDY")
+    assert project.harness(*order).code == 0
+    text = (ROOT / "docs" / "first-study.md").read_text()
+    (lines,) = re.findall(r"To delete a study.*?\n\n((?:    .*\n)+)", text)
+    subprocess.run(["sh", "-ec", lines], cwd=project.root, check=True, capture_output=True)
+    assert project.harness("status").out.startswith("No studies yet.")
+    said = project.harness(*order)
+    assert said.code == 0, said.err
 
 
 # The examples of docs/extending.md

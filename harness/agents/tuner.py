@@ -99,9 +99,10 @@ def _study(
     primary = template.manifest.primary
     minimize = template.manifest.metrics[primary].goal == "min"
     direction = optuna.study.StudyDirection.MINIMIZE if minimize else optuna.study.StudyDirection.MAXIMIZE
-    distributions = _distributions(template.manifest.search_space)
+    space = template.manifest.search_space
+    distributions = _distributions(space)
     study = optuna.create_study(direction=direction, sampler=sampler)
-    if all(_allows(distributions[name], value) for name, value in defaults.items()):
+    if not outside(defaults, space):  # only then can Optuna learn from the baseline
         baseline = _primary(history.begun.baseline, primary)
         study.add_trial(optuna.trial.create_trial(params=dict(defaults), distributions=distributions, value=baseline))
     for value in _values(history, primary):
@@ -113,8 +114,13 @@ def _study(
     return study
 
 
+def outside(values: Mapping[str, Any], space: Mapping[str, Dimension]) -> list[str]:
+    """Names of the constants whose values the search space does not contain."""
+    distributions = _distributions(space)
+    return [name for name, value in values.items() if not _allows(distributions[name], value)]
+
+
 def _allows(distribution: Any, value: Any) -> bool:
-    """Whether the space contains the template's own value; only then can Optuna learn from the baseline."""
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (TypeError, ValueError):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from harness.records import Finding
 from harness.workspace import Workspace
 
+WAYS_ON = "change the experiment, or reply with the one line REPLICATE run_N to repeat run N on fresh seeds"
+"""For the agent; people are shown only the first finding."""
+
 
 @dataclass(frozen=True)
 class NoOpCheck:
@@ -22,7 +25,6 @@ class NoOpCheck:
             return ()
         message = (
             f"the code that would be executed is identical to that of {earlier} (notes, plots, comments and blank "
-            "lines do not count), so it was not launched; change the experiment, or reply with the one line "
-            "REPLICATE run_N to repeat run N on fresh seeds"
+            "lines do not count), so it was not launched"
         )
-        return (Finding(check="no-op", message=message),)
+        return (Finding(check="no-op", message=message), Finding(check="no-op", message=WAYS_ON))

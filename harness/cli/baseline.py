@@ -10,10 +10,11 @@ import typer
 
 from harness.cli.app import app, print_json, project
 from harness.cli.options import ExecutorName, Json, TemplateNames
-from harness.cli.templates import load, names
+from harness.cli.templates import check_each, load, names
 
 if TYPE_CHECKING:
     from harness.paths import ProjectPaths
+    from harness.template.baseline import Baseline
     from harness.template.folder import Template
 
 
@@ -62,29 +63,40 @@ def baseline(
         raise UserError("use only one of --check, --refresh and --again")
     if not templates and not (check or again):
         raise UserError(f"name a template: {', '.join(names())}")
-    here, chosen = project(), load(templates)
+    here = project()
     if again:
-        _again(here, chosen, executor, as_json)
+        _again(here, load(templates), executor, as_json)
         return
-    for template in chosen:
-        if refresh or not (check or path(here.baselines, template).exists()):
+    for template in () if check else load(templates):
+        if refresh or not path(here.baselines, template).exists():
             _store(here, template, executor, accept_fixed_seeds, sys.stderr if as_json else sys.stdout)
-    _check(here, chosen, as_json)
+    _check(here, templates, as_json)
 
 
-def _check(here: ProjectPaths, chosen: list[Template], as_json: bool) -> None:
-    from harness.prompts import rows
+def _check(here: ProjectPaths, templates: list[str] | None, as_json: bool) -> None:
     from harness.template import baseline as baselines
+
+    stored = {}
+
+    def check(template: Template) -> None:
+        found = stored[template.name] = baselines.load(here.baselines, template)
+        if not as_json:
+            _print_scores(template.name, found)
+
+    try:
+        check_each(templates, check)
+    finally:
+        if as_json and stored:
+            print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
+
+
+def _print_scores(name: str, found: Baseline) -> None:
+    from harness.prompts import rows
     from harness.text import number
 
-    stored = {template.name: baselines.load(here.baselines, template) for template in chosen}
-    if as_json:
-        print_json({name: found.model_dump(mode="json") for name, found in stored.items()})
-        return
-    for name, found in stored.items():
-        print(f"{name}: up to date, measured on {found.machine} in {found.seconds:.1f} s; {SEEDS[found.seeding]}")
-        for row in rows(found.scores):
-            print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
+    print(f"{name}: up to date, measured on {found.machine} in {found.seconds:.1f} s; {SEEDS[found.seeding]}")
+    for row in rows(found.scores):
+        print(f"  {row['dataset']}  {row['metric']:24} {number(row['mean'])} ± {number(row['sd'])} (n={row['n']})")
 
 
 def _store(here: ProjectPaths, chosen: Template, executor: str, accept_fixed_seeds: bool, out: TextIO) -> None:

@@ -78,9 +78,22 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
     elif any(run.promising and not run.confirmed for run in history.measured):
         print_line((f"Confirm a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
     _print_control(paths, history)
-    lab = paths.root.parent / "lab.git"
-    for run in history.measured:
-        print_line(f"git -C '{lab}' diff {paths.name}/template {paths.name}/run_{run.number}")
+    _print_changes(paths, history)
+
+
+def _print_changes(paths: StudyPaths, history: History) -> None:
+    """Print what the agent said of each run's edit, and the command that shows it."""
+    from harness.report.changes import changes
+    from harness.state.journal import read
+
+    said = changes(read(paths.journal))
+    if any(said.values()):
+        print_line(("what the agent said of its edits:", "dim"))
+    for run, sentence in said.items():
+        if sentence:
+            print_line(f"  run {run}: {sentence}")
+    if history.measured:
+        print_line((f"The whole change of a run:  harness diff {paths.name} RUN", "dim"))
 
 
 def _print_legend(history: History) -> None:

@@ -41,15 +41,17 @@ def print_warnings(sentences: list[str], style: str) -> None:
 
 
 def curves(study: list[Point], control: list[Point], names: tuple[str, str]) -> list[str]:
-    """Best value so far of a study and its control, run by run, and their difference at equal cost."""
-    values = [point.best for point in (*study, *control)]
-    low, high = min(values), max(values)
+    """Best value so far of a study and its control, run by run, and their difference at equal cost.
+
+    Every bar begins at zero, so that lengths can be compared.
+    """
+    largest = max(abs(point.best) for point in (*study, *control))
 
     def cell(points: list[Point], run: int) -> str:
         value = next((p.best for p in points if p.run == run), None)
         if value is None:
             return ""
-        length = round(1 + (BAR - 1) * (value - low) / (high - low)) if high > low else BAR
+        length = round(BAR * abs(value) / largest) if largest else 0
         return f"{number(value):10} {'█' * length}"
 
     last = max(study[-1].run, control[-1].run)

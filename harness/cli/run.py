@@ -105,6 +105,8 @@ def run(
     if name and len(ideas) > 1:
         raise UserError("--name needs exactly one idea; leave it out to name each study after its idea")
     stored = baseline.load(here.baselines, chosen)
+    if idea and not worker.uses_model:
+        say(f"the agent {agent} uses no model: --idea only names the study, and is not tried")
     priced = worker.check(agents.Request(chosen, given, model, priced=budget.dollars is not None))
     if control:
         _check_control(control, here, chosen, name)
@@ -145,8 +147,12 @@ def _ideas(template: Template, texts: list[str], needed: bool) -> list[Idea]:
     from harness.template.ideas import read_idea
 
     if not texts and needed:
-        shipped = ", ".join(template.ideas()) or "none shipped"
-        raise IdeaError(f"no idea given; --idea takes text, a file, or one of: {shipped}")
+        shipped = ", ".join(template.ideas())
+        named = f", or the name of one: {shipped}" if shipped else ""
+        raise IdeaError(
+            f'no idea given; --idea takes a sentence, such as --idea "Use momentum", or a file{named}; '
+            "or, without a model: --agent tuner"
+        )
     return [read_idea(template, text) for text in texts] or [tuning(template)]
 
 

@@ -75,3 +75,4 @@ def _print_cost(studies: list[tuple[StudyPaths, History]], as_json: bool) -> Non
         times = [duration(row.machine_seconds), duration(row.gpu_seconds)]
         cells.append([row.study, *numbers, f"{row.dollars:.4f}", *times])
     print(columns(cells))
+    print("machine: how long its runs took; the time in `harness status` also counts the agent, checks and plots")

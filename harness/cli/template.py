@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.app import app, project
-from harness.cli.templates import load, names
+from harness.cli.templates import check_each, load
 
 if TYPE_CHECKING:
     from harness.execution.environment import Environment
-    from harness.paths import ProjectPaths
     from harness.template.folder import Template
 
 template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
@@ -26,30 +24,18 @@ def check_template(
     template: Annotated[str | None, typer.Argument(help="Name of a template. Default: all.")] = None,
 ) -> None:
     """Check a template: manifest, ideas, constants, lint, smoke run, baseline."""
-    from harness.errors import HarnessError, TemplateError
-    from harness.text import printable
-
-    chosen, wrong = [template] if template else names(), []
-    for name in chosen:
-        try:
-            _check_one(project(), *load([name]))
-        except HarnessError as error:
-            wrong.append(name)
-            if len(chosen) == 1:
-                raise
-            print(f"{name}: {printable(str(error))}", file=sys.stderr)
-    if wrong:
-        raise TemplateError(f"{len(wrong)} of {len(chosen)} templates have problems: {', '.join(wrong)}")
+    check_each([template] if template else None, _check_one)
 
 
-def _check_one(here: ProjectPaths, chosen: Template) -> None:
-    from harness.agents.tuner import SCRIPT, constants
+def _check_one(chosen: Template) -> None:
+    from harness.agents.tuner import SCRIPT, constants, outside
     from harness.checks.lint import lint
     from harness.cli.progress import bench
     from harness.errors import TemplateError
     from harness.template import baseline as baselines
     from harness.template.ideas import read_idea
 
+    here = project()
     print(f"{chosen.name}: template.toml is valid")
     ideas = [read_idea(chosen, name) for name in chosen.ideas()]
     print(f"{chosen.name}: {len(ideas)} ideas")
@@ -59,6 +45,10 @@ def _check_one(here: ProjectPaths, chosen: Template) -> None:
     if chosen.manifest.search_space:
         values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)
         print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
+        for name in outside(values, chosen.manifest.search_space):
+            print(f"{chosen.name}: warning: {name} = {values[name]!r} is outside its [search_space.{name}]")
+    if len(chosen.manifest.run.seeds) == 1:
+        print(f"{chosen.name}: warning: no verdict is possible with one seed; name several in [run] seeds")
     if chosen.manifest.smoke:
         with bench(here) as place:
             launched = place.smoke(chosen)

@@ -31,6 +31,8 @@ def with_control(here: ProjectPaths, paths: StudyPaths) -> Iterator[StudyPaths]:
     if after.begun.control and after.status == "done" and not (here.runs / name).exists():
         spec = spec_of(paths)
         settings = agents.settings(spec.control, here.settings).model_dump(mode="json")
+        if "seed" in settings and settings["seed"] == spec.agent_settings.get("seed"):
+            settings["seed"] = (settings["seed"] + 1) % 2**32  # otherwise it might make the very same runs
         agent = {"agent": spec.control, "agent_settings": settings, "model": PricedModel(), "control": ""}
         yield create(here, replace(spec, **agent, idea=tuning(spec.template), name=name, control_of=paths.name), say)
 
@@ -77,7 +79,11 @@ def _what_next(paths: StudyPaths, stopped: StudyStopped) -> None:
     if stopped.status in ("paused", "interrupted"):
         print(f"\nContinue with:  harness resume {paths.name}")
         return
-    print(f"\nResults:     harness compare {paths.name}")
-    print(f"What changed: harness diff {paths.name}")
+    from harness.report.summary import best_run
+    from harness.state.journal import history
+
+    best = best_run(history(paths))
+    print(f"\nResults:      harness compare {paths.name}")
+    print(f"What changed: harness diff {paths.name}" + (f" {best}    (its best run)" if best else ""))
     if any(paths.plots.glob("*")) if paths.plots.exists() else False:
-        print(f"Plots:       {Path(paths.plots)}")
+        print(f"Plots:        {Path(paths.plots)}")

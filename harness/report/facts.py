@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.claims import notes
 from harness.paths import StudyPaths
 from harness.planning import budget
@@ -14,6 +16,7 @@ from harness.text import duration, plain
 def facts(paths: StudyPaths, history: History) -> dict[str, str]:
     """Name → value, as text."""
     begun = history.begun
+    written = written_notes(paths)
     used = sorted(history.sandboxes or {begun.sandbox})
     found = {
         "agent": f"{begun.agent} {begun.model}".strip(),
@@ -22,13 +25,20 @@ def facts(paths: StudyPaths, history: History) -> dict[str, str]:
         "baseline": f"measured on {begun.baseline_machine or 'an unknown machine'}",
         "spent": f"{duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
         "left": str(budget.left(history)),
-        "notes": str(paths.root / "notes.md"),
+        **({"notes": ", ".join(map(str, written))} if written else {}),
         "logs": str(paths.private / "jobs"),
         "prompts": str(paths.private / "prompts"),
     }
     if status_of(paths, history) not in ("done", "failed"):
         found["next"] = next_of(paths, history)
     return found
+
+
+def written_notes(paths: StudyPaths) -> list[Path]:
+    """Files of notes that are not as the template has them."""
+    found = [paths.root / name for name in notes.NAMES if (paths.root / name).is_file()]
+    before = {path: paths.pinned / path.name for path in found}
+    return [path for path in found if not before[path].is_file() or path.read_bytes() != before[path].read_bytes()]
 
 
 def unsupported_claims(paths: StudyPaths, history: History) -> list[str]:

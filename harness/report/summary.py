@@ -92,6 +92,14 @@ def summarize(paths: StudyPaths, history: History) -> StudySummary:
     )
 
 
+def best_run(history: History) -> int | None:
+    """The run to look at first: one that is confirmed to be better, otherwise the one with the best primary metric."""
+    words = in_one_word(history)
+    runs = [run for run in history.measured if run.replicate_of is None]
+    best = max(runs, key=lambda run: (words.get(run.number) == "better", run.gain), default=None)
+    return best.number if best else None
+
+
 def cost(name: str, histories: Sequence[History]) -> Cost:
     """The cost of one study or the total of several."""
     return Cost(

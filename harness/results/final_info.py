@@ -86,8 +86,8 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
     for metric in wanted:
         if len(checked[metric]) != seeds:
             raise MetricsError(
-                f"metric {metric!r} of dataset {name!r} has {len(checked[metric])} value(s) in final_info_dict, "
-                f"expected one for each of the {seeds} seeds in HARNESS_SEEDS"
+                f"metric {metric!r} of dataset {name!r} must be a list with one value per seed in final_info_dict: "
+                f"HARNESS_SEEDS has {seeds}, found {len(checked[metric])}"
             )
     return checked
 

@@ -13,6 +13,8 @@ from harness.paths import ProjectPaths, StudyPaths
 from harness.state.events import StudyStarted
 from harness.state.journal import Journal, history
 from harness.study.spec import StudySpec
+from harness.template import baseline as baselines
+from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
 
 RESERVED = {"baselines", "environments", "lab.git", "readme.md"}
@@ -114,6 +116,12 @@ def _origin(lab: Lab, project: ProjectPaths, spec: StudySpec) -> Origin | None:
     found = history(source)
     if found.begun.template != spec.template.name:
         raise UserError(f"{source.name} is a study of {found.begun.template}; --from needs one of {spec.template.name}")
+    change = baselines.code_change(baselines.fingerprint(Template(source.pinned)), spec.baseline.fingerprint)
+    if change is not None:
+        raise UserError(
+            f"{source.name} began from another version of {spec.template.name} ({change}); its code cannot be compared "
+            "with today's baseline; name a study that began later"
+        )
     ran = {digest: f"{what} of {source.name}" for digest, what in found.digests.items() if what != "the baseline"}
     return Origin(lab.resolve(source.name, match[2]), ran)
 

@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.execution import lock, process
 from harness.paths import StudyPaths
 from harness.state.heartbeat import read_heartbeat
+from harness.state.journal import history
 
 LOOK_EVERY = 0.1
 
@@ -21,7 +22,9 @@ def stop_controller(paths: StudyPaths, wait: float) -> bool:
     """
     pid = lock.holder(paths.lock)
     if pid is None:
-        raise UserError(f"{paths.name} is not running")
+        status = stopped.status if (stopped := history(paths).stopped) else "not running"
+        state = f"over ({status})" if status in ("done", "failed") else status
+        raise UserError(f"{paths.name} is {state}; nothing to stop")
     beat = read_heartbeat(paths.heartbeat)
     if beat is not None and beat.pid == pid and beat.host != platform.node():
         raise UserError(f"{paths.name} runs on {beat.host}; stop it there")

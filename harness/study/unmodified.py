@@ -27,13 +27,23 @@ WAIT = 0.5
 
 PROBE = 1000
 """How far from a template's own seeds the other seeds are that are tried."""
+HOW_IT_FAILED = {
+    "crashed": "crashed",
+    "timeout": "took longer than [run] timeout allows",
+    "memory": "used more than [run] memory allows",
+    "no-metrics": "gave no usable final_info.json",
+}
+"""Outcome of a launch → what to say of the template."""
 
 
 class Unsuccessful(TemplateError):
     """The unmodified experiment gave no result; `log` says more than one line can."""
 
     def __init__(self, launched: LaunchResult, template: Template) -> None:
-        super().__init__(f"the unmodified {template.name} failed ({launched.outcome})")
+        super().__init__(
+            f"the unmodified {template.name} {HOW_IT_FAILED.get(launched.outcome, 'failed')}, for the reason above; "
+            f"to run it by hand: harness template checkout {template.name} FOLDER"
+        )
         self.log = launched.message
 
 

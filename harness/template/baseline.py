@@ -98,13 +98,20 @@ def load(baselines: Path, template: Template) -> Baseline:
     return stored
 
 
-def _why_stale(stored: Fingerprint, now: Fingerprint) -> str | None:
+def code_change(stored: Fingerprint, now: Fingerprint) -> str | None:
+    """The first thing that makes two versions of a template run different code, in words."""
     for name in sorted({*stored.files, *now.files}):
         if stored.files.get(name) != now.files.get(name):
             how = "is gone" if name not in now.files else "is new" if name not in stored.files else "has changed"
-            return f"{name} {how} since it was made"
+            return f"{name} {how}"
     if stored.command != now.command:
         return f"the run command was {' '.join(stored.command)}"
+    return None
+
+
+def _why_stale(stored: Fingerprint, now: Fingerprint) -> str | None:
+    if (change := code_change(stored, now)) is not None:
+        return change
     if stored.seeds != now.seeds:
         return f"the seeds were {', '.join(map(str, stored.seeds))}"
     return None

@@ -35,9 +35,11 @@ class Template:
             raise TemplateError(
                 f"{folder / MANIFEST}: [template] name is {about.name!r}, but the folder is {folder.name!r}"
             )
-        for name in (*about.editable, *about.protected, *about.held_out):
+        for key, name in about.named:
             if not (folder / name).is_file():
-                raise TemplateError(f"{folder / MANIFEST}: [template] names {name}, which does not exist in {folder}")
+                raise TemplateError(
+                    f"{folder / MANIFEST}: [template] {key} names {name}, which does not exist in {folder}"
+                )
         if (folder / "evaluate.py").is_file() and not self.manifest.has_evaluator:
             raise TemplateError(f"{folder / MANIFEST}: evaluate.py would never run; add it to the protected files")
         for name, place in self._shared.items():
@@ -45,7 +47,7 @@ class Template:
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, which does not exist")
             if place.is_dir() and not _files_in(place):
                 raise TemplateError(f"{folder / MANIFEST}: [template] include names {name}, a folder without files")
-        for name in (*about.editable, *about.protected, *about.held_out):
+        for _, name in about.named:
             if self._in_shared_folder(name):
                 raise TemplateError(f"{folder / MANIFEST}: [template] {name} would lie in an included folder")
 
@@ -140,7 +142,7 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        raise TemplateError(f"{path}: {one_line(error)}") from error
+        raise TemplateError(f"{path}: {one_line(error, Manifest)}") from error
     except (OSError, ValueError) as error:
         raise TemplateError(f"{path}: not TOML: {error}") from error
 

@@ -31,12 +31,12 @@ def read_idea(template: Template, text: str) -> Idea:
         raise IdeaError("the idea is empty; describe what to try in a sentence or more")
     if re.fullmatch(r"[A-Za-z0-9_.-]+", text.strip()):
         close = difflib.get_close_matches(text, listed, n=1, cutoff=0.75)
-        what = (
-            f"did you mean {close[0]}?"
-            if close
-            else f"it ships {', '.join(listed) or 'none'}; or describe the idea in a sentence"
+        if close:
+            raise IdeaError(f"{template.name} has no idea named {text[:80]!r}; did you mean {close[0]}?")
+        raise IdeaError(
+            f"{text[:80]!r} is one word, so it is read as the name of an idea; {template.name} ships "
+            f"{', '.join(listed) or 'none'}. Describe the idea in several words"
         )
-        raise IdeaError(f"{template.name} has no idea named {text[:80]!r}; {what}")
     title = text.strip().splitlines()[0][:120]
     return _idea(template, {"title": title, "prompt": text}, "the idea")
 
@@ -72,7 +72,7 @@ def _idea(template: Template, content: Any, where: str) -> Idea:
     try:
         idea = Idea.model_validate(content)
     except ValidationError as error:
-        raise IdeaError(f"{where}: {one_line(error)}") from error
+        raise IdeaError(f"{where}: {one_line(error, Idea)}") from error
     unknown = sorted(set(idea.metrics) - set(template.manifest.metrics))
     if unknown:
         known = ", ".join(template.manifest.metrics)

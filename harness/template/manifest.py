@@ -77,6 +77,12 @@ class About(Record):
     """Files for evaluate.py and known.py only, such as seeds and data of the evaluation. Studies do not get them."""
 
     @property
+    def named(self) -> list[tuple[str, str]]:
+        """The template's own files, each with the key that names it."""
+        keys = {"editable": self.editable, "protected": self.protected, "held_out": self.held_out}
+        return [(key, name) for key, names in keys.items() for name in names]
+
+    @property
     def untouchable(self) -> tuple[str, ...]:
         """Names, in a study, of all that must not change: files, and included folders."""
         return (*self.protected, *(PurePosixPath(name).name for name in self.include))

@@ -133,7 +133,7 @@ def test_compare_prints_the_primary_metric_and_all_on_demand(worked: Project) ->
     assert "loss ↓" in text
     assert "accuracy" not in text
     assert "accuracy ↑" in read(worked, "compare", "--all")
-    assert f"git -C '{worked.root / 'runs' / 'lab.git'}' diff tuned/template tuned/run_1" in text
+    assert "The whole change of a run:  harness diff tuned RUN" in text
     assert "Holm-corrected over the 2 comparisons" in text
 
 

@@ -94,3 +94,21 @@ def test_the_tuner_repeats_nothing_that_it_measured_in_the_origin(project: Proje
     assert said.code == 0, said
     ((earlier,), (later,)) = project.study("tuned").launches, project.study("more").launches
     assert earlier.digest != later.digest
+
+
+def test_code_of_an_older_template_is_refused_because_todays_baseline_is_none_of_it(project: Project) -> None:
+    project.change_template("experiment.py", "NOISE = 0.01", "NOISE = 0.02")
+    study = going_on(project, [scale(2.8, 2.0), notes()], "--max-runs", "1")
+
+    assert study.said.code == 2
+    assert study.said.err == (
+        "harness: origin began from another version of tiny (experiment.py has changed); its code cannot be compared "
+        "with today's baseline; name a study that began later\n"
+    )
+    assert not study.paths.root.exists()
+
+
+def test_a_template_that_only_has_other_seeds_now_is_no_obstacle(project: Project) -> None:
+    project.change_template("template.toml", "seeds = [0, 1, 2]", "seeds = [0, 1, 2, 3]")
+    study = going_on(project, [scale(2.8, 2.0), notes()], "--max-runs", "1", "--confirm", "0")
+    assert study.outcomes == [(1, 1, "ok")], study.said.err

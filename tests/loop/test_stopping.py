@@ -96,7 +96,7 @@ def test_a_study_that_is_not_running_cannot_be_stopped(project: Project) -> None
     project.run([scale(2.0), notes()], "--max-runs", "1", "--confirm", "0")
     said = project.harness("stop", "s")
     assert (said.code, said.out) == (2, "")
-    assert said.err == "harness: s is not running\n"
+    assert said.err == "harness: s is over (done); nothing to stop\n"
 
 
 def test_a_killed_study_is_called_killed_everywhere(running: tuple[Project, Study, Controller]) -> None:

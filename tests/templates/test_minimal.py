@@ -150,7 +150,7 @@ def test_a_copy_under_another_name_is_a_template(shipped: Project) -> None:
     manifest.write_text(manifest.read_text().replace('name = "minimal" ', 'name = "mine"', 1))
     said = shipped.harness("template", "check", "mine")
     assert said.code == 0, said.err
-    assert "smoke run ended well" in said.out
+    assert "smoke run passed" in said.out
     assert "no baseline yet" in said.out
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from harness.claims.check import Known, unsupported
 from harness.claims.layout import blocks
+from harness.records import Scores
 
-SCORES = {
+SCORES: dict[int, Scores] = {
     0: {"moons": {"val_loss": (0.49, 0.50, 0.51), "time_s": (40.0, 41.0)}, "dino": {"val_loss": (0.79, 0.80, 0.81)}},
     1: {"moons": {"val_loss": (0.39, 0.40, 0.41), "time_s": (80.0, 82.0)}, "dino": {"val_loss": (0.80, 0.80, 0.83)}},
     2: {"moons": {"val_loss": (0.59, 0.60, 0.61), "time_s": (20.0, 21.0)}, "dino": {"val_loss": (0.88, 0.90, 0.92)}},

@@ -109,7 +109,7 @@ def test_an_evaluator_that_was_changed_since_is_not_run(bench: Bench) -> None:
         (SAVE, "os._exit(3)", "crashed", "exit code 3"),
         ("RATE + NOISE", 'float("nan") + NOISE', "no-metrics", "'loss' of dataset 'toy', value 0: NaN"),
         ('"accuracy": [0.5 for', '"precision": [0.5 for', "no-metrics", "lacks the metric 'accuracy'"),
-        ('os.environ["HARNESS_SEEDS"]', '"0"', "no-metrics", "each of the 3 seeds"),
+        ('os.environ["HARNESS_SEEDS"]', '"0"', "no-metrics", "one value per seed"),
     ],
 )
 def test_a_failed_attempt_says_why(bench: Bench, old: str, new: str, outcome: str, said: str) -> None:

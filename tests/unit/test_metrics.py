@@ -199,14 +199,14 @@ def test_diverged_values_are_refused_or_can_be_compared_and_journalled(tmp_path:
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0], [1.0, 2.0, 3.0, 4.0]])
 def test_another_number_of_seeds_is_refused_with_both_numbers(tmp_path: Path, values: list[float]) -> None:
-    with pytest.raises(MetricsError, match=rf"'loss' of dataset 'toy' has {len(values)} value.* each of the 3 seeds"):
+    with pytest.raises(MetricsError, match=rf"'loss' of dataset 'toy' must be a list .* has 3, found {len(values)}"):
         final_info.read(written(tmp_path, info(values)), ["loss"], 3)
 
 
 def test_with_one_seed_the_mean_alone_is_enough(tmp_path: Path) -> None:
     path = written(tmp_path, {"toy": {"means": {"loss": 0.25}, "stderrs": {"loss": 0.0}}})
     assert final_info.read(path, ["loss"], 1) == {"toy": {"loss": (0.25,)}}
-    with pytest.raises(MetricsError, match="has 1 value"):
+    with pytest.raises(MetricsError, match="has 2, found 1"):
         final_info.read(path, ["loss"], 2)
 
 

@@ -87,9 +87,9 @@ def test_a_folder_without_python_files_has_no_findings(tmp_path: Path) -> None:
 def test_code_that_ran_before_is_found_and_says_what_ran_it(workspace: Workspace) -> None:
     digest = workspace.executed_digest()
     assert NoOpCheck({}).check(workspace) == ()
-    (finding,) = NoOpCheck({digest: "run 2"}).check(workspace)
+    finding, ways_on = NoOpCheck({digest: "run 2"}).check(workspace)
     assert "identical to that of run 2" in finding.message
-    assert "REPLICATE run_N" in finding.message
+    assert "REPLICATE run_N" in ways_on.message
     (workspace.root / "notes.md").write_text("only notes changed\n")
     assert NoOpCheck({digest: "run 2"}).check(workspace) != ()
     (workspace.root / "data.py").write_text("NOISE = 0.5\n")
