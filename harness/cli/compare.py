@@ -109,8 +109,10 @@ def _print_legend(history: History) -> None:
         looked = next((c for c in run.confirmed.comparisons if c.look), None) if run.confirmed else None
         if looked is not None and run.confirmed is not None:
             seeds = f"seeds {run.confirmed.seeds[0]}–{run.confirmed.seeds[-1]}, look {looked.look}: {run.confirmed.why}"
-            held = "its interval holds over all looks"
-            print_line((f"{run.number} fresh: run and baseline on {seeds}; {held}.", "dim"))
+            text = f"{run.number} fresh: run and baseline on {seeds}; its interval holds over all looks."
+            if looked.needed and looked.needed > looked.n and not run.confirmed.repeats:
+                text += f" About {looked.needed:,} seeds per side would tell such an effect from zero."
+            print_line((text, "dim"))
 
 
 def _print_control(paths: StudyPaths, history: History) -> None:
@@ -165,9 +167,7 @@ def _detectable(c: Comparison) -> str:
 
     if c.note:
         return c.note.split(": ")[-1].removeprefix("the values are ")
-    if c.look:
-        return f"{c.needed:,} seeds" if c.needed and c.needed > c.n else ""
-    return number(c.detectable)
+    return "" if c.look else number(c.detectable)
 
 
 def _print_table(cells: list[tuple[str, ...]]) -> None:

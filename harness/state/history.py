@@ -59,6 +59,8 @@ class Facts:
     confirming: ConfirmationAsked | None = None
     confirmations: list[ConfirmationEnded] = field(default_factory=list)
     """Every launch on fresh seeds, including the baseline's (run 0)."""
+    fresh_launches: list[SeedsMeasured] = field(default_factory=list)
+    """Launches of all confirmations, on both sides."""
     fresh: list[SeedsMeasured] = field(default_factory=list)
     """Launches of the last confirmation, on both sides."""
     confirmations_asked: int = 0
@@ -141,6 +143,7 @@ class History(Facts):
     def _seeds_measured(self, event: SeedsMeasured) -> None:
         self.sandboxes |= {event.sandbox} - {""}
         self.fresh.append(event)
+        self.fresh_launches.append(event)
 
     def _plots_drawn(self, event: PlotsDrawn) -> None:
         self.plots = event
@@ -253,15 +256,17 @@ class History(Facts):
         """ "run 2" or "run 2 on fresh seeds" → its machine, if that is of a different kind than the baseline's."""
         home = self.begun.baseline_machine
         measured = [(f"run {run.number}", run.measured.machine) for run in self.measured if run.measured]
+        older = [(e.run, e.machine) for e in self.confirmations]  # run 0 is the baseline
+        fresh = [(0 if e.baseline else e.run, e.machine) for e in self.fresh_launches]
         names = {0: "the baseline on fresh seeds"}
-        measured += [(names.get(e.run, f"run {e.run} on fresh seeds"), e.machine) for e in self.confirmations]
+        measured += [(names.get(run, f"run {run} on fresh seeds"), machine) for run, machine in (*older, *fresh)]
         return {what: machine for what, machine in measured if home and machine and machine != home}
 
     @property
     def machine_seconds(self) -> float:
         """Total duration of all launches, including failed ones and those on fresh seeds."""
         attempts = sum(a.seconds for run in self.runs.values() for a in run.attempts)
-        return attempts + sum(event.seconds for event in self.confirmations)
+        return attempts + sum(event.seconds for event in (*self.confirmations, *self.fresh_launches))
 
     @property
     def status(self) -> str:

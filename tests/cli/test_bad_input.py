@@ -57,7 +57,7 @@ def test_every_command_refuses_an_unknown_template(project: Project, command: tu
         ('editable = ["experiment.py"', 'editable = "experiment.py" # ', "template.editable: must be a list"),
         ('name = "tiny"', "", "template.name: is missing"),
         ('timeout = "20s"', "timeout = 20", "run.timeout: must be text in quotes"),
-        ("[run]", "[run]\nconfirm_seeds = 1", "one seed shows no spread"),
+        ("[run]", "[run]\nconfirm = { first = 1 }", "confirm.first"),
         ('protected = ["evaluate.py"', 'protected = ["experiment.py", "evaluate.py"', "both editable and protected"),
         ('protected = ["evaluate.py", ', "protected = [", "evaluate.py would never run; add it to the protected files"),
     ],

@@ -25,7 +25,7 @@ from harness.workspace import Lab, Workspace
 
 OPTIONS = ("--max-runs", "2", "--no-sandbox")
 """Unconfined, so that the experiment can count outside the study how often it was started."""
-ALL_RUNS = ["2.0", "2.5", "2.5"]
+ALL_RUNS = ["2.0", "2.5", "2.5", "2.5"]
 """SCALE in the two runs, and in the second one on fresh seeds."""
 REPLIES = (scale(2.0), scale(2.5, 2.0), notes())
 COUNT = """\
