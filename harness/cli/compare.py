@@ -75,7 +75,7 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
         print_line(
             ("the template ignores HARNESS_SEEDS, so there are no fresh seeds and no run can be confirmed", "yellow")
         )
-    elif any(run.promising and not run.confirmed for run in history.measured):
+    elif any(run.promising for run in history.measured) and not any(run.confirmed for run in history.measured):
         print_line((f"Confirm a promising run on fresh seeds:  harness confirm {paths.name} [RUN]", "dim"))
     _print_control(paths, history)
     _print_changes(paths, history)
