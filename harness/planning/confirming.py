@@ -42,7 +42,7 @@ def plan(history: History, manifest: Manifest, run: int) -> Confirm:
     beyond = max(0, history.confirmations_asked + 1 - planned)
     looks = manifest.run.confirm.looks(history.begun.budget.confirm_seeds)
     datasets = history.runs[run].hopeful_on or tuple(c.dataset for c in history.runs[run].primary)
-    level = ALPHA / planned / 2**beyond / len(datasets)
+    level = ALPHA / planned / 2**beyond
     return Confirm(run, history.fresh_seeds(looks[-1]), looks, level, datasets, manifest.run.paired)
 
 

@@ -86,7 +86,7 @@ class Confirm:
     """As many as the last look needs."""
     looks: tuple[int, ...]
     level: float
-    """Two-sided error rate of each dataset, over all looks."""
+    """Two-sided error rate over all looks and datasets."""
     datasets: tuple[str, ...]
     paired: bool
 

@@ -168,7 +168,7 @@ class ConfirmationAsked(Event):
     looks: tuple[int, ...] = ()
     """Seeds per side after which the values are looked at; in journals of older versions, one look at all of them."""
     level: float = 0.05
-    """Two-sided error rate of each dataset, over all looks."""
+    """Two-sided error rate over all looks and datasets."""
     datasets: tuple[str, ...] = ()
     """Those that the verdict is about; empty for all."""
     paired: bool = True

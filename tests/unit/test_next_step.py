@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.planning.confirming import design_of
 from harness.planning.next_step import FINISHING_TURNS, is_under_way, next_step
 from harness.planning.steps import (
     Ask,
@@ -260,3 +261,9 @@ def test_the_same_question_gets_the_same_answer_whatever_was_stopped_and_resumed
         before = next_step(s.history, template.manifest, Last())
         again = next_step(s.stopped("paused").resumed(1000.0).history, template.manifest, Last())
         assert again == before
+
+
+def test_the_datasets_of_a_confirmation_share_its_error_rate() -> None:
+    asked = ConfirmationAsked(run=1, seeds=(3, 4, 5, 6, 7), looks=(5,), level=0.02, datasets=("a", "b"))
+    design = design_of(asked, one_run().run(BETTER).history)
+    assert (design.level, design.datasets, design.looks) == (0.01, ("a", "b"), (5,))
