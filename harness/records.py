@@ -101,7 +101,7 @@ class Budget(Record):
     confirm_seeds: int | None = Field(None, ge=2)
     """Fresh seeds per side that a confirmation may use; None for as many as the template allows."""
     confirm_hours: float | None = Field(None, gt=0)
-    """Wall-clock hours after which a confirmation takes no further look."""
+    """Hours of launches after which a confirmation takes no further look."""
     attempts: int = Field(4, gt=0)
     """Launches per run before giving up on it."""
     fixes: int = Field(5, gt=0)

@@ -106,7 +106,8 @@ def _print_legend(history: History) -> None:
         text = f"p: Welch's t test over seeds, Holm-corrected over {over}; intervals are not corrected."
         print_line((text, "dim"))
     for run in history.measured:
-        looked = next((c for c in run.confirmed.comparisons if c.look), None) if run.confirmed else None
+        fresh = run.confirmed.comparisons if run.confirmed else ()
+        looked = next((c for c in fresh if c.look and c.primary), None)
         if looked is not None and run.confirmed is not None:
             seeds = f"seeds {run.confirmed.seeds[0]}–{run.confirmed.seeds[-1]}, look {looked.look}: {run.confirmed.why}"
             text = f"{run.number} fresh: run and baseline on {seeds}; its interval holds over all looks."

@@ -40,7 +40,7 @@ def run(
         int | None, typer.Option(min=2, help="Fresh seeds that a confirmation may use. Default: the template's limit.")
     ] = None,
     confirm_hours: Annotated[
-        float | None, typer.Option(help="Hours after which a confirmation takes no further look.")
+        float | None, typer.Option(help="Hours of launches after which a confirmation takes no further look.")
     ] = None,
     attempts: Annotated[int, typer.Option(help="Launches per run before giving up on it.")] = 4,
     max_fixes: Annotated[int, typer.Option(help="Consecutive turns without a launch before the study stops.")] = 5,
@@ -166,9 +166,8 @@ def _budget(**amounts: Any) -> Budget:
         return Budget(**amounts)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        option = {"runs": "max-runs", "attempts": "attempts", "fixes": "max-fixes", "confirm": "confirm"}.get(
-            str(first["loc"][0]), f"max-{first['loc'][0]}"
-        )
+        own = ("attempts", "confirm", "confirm_seeds", "confirm_hours")
+        option = {name: name.replace("_", "-") for name in own}.get(str(first["loc"][0]), f"max-{first['loc'][0]}")
         raise UserError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
 
 

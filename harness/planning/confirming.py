@@ -27,23 +27,29 @@ def next_confirmation(history: History, manifest: Manifest) -> Confirm | None:
     """The confirmation to start now, if any: of the best run that is not confirmed yet."""
     never = manifest.run.confirm.most == 0 or history.begun.seeding == "fixed"
     candidate = history.candidate
-    if never or history.confirmations_asked >= history.begun.budget.confirm or candidate is None:
+    planned = history.confirmations_asked - history.confirmations_by_hand
+    if never or planned >= history.begun.budget.confirm or candidate is None:
         return None
     return plan(history, manifest, candidate.number)
 
 
-def plan(history: History, manifest: Manifest, run: int) -> Confirm:
+def plan(history: History, manifest: Manifest, run: int, by_hand: bool = False) -> Confirm:
     """The confirmation of a run.
 
-    The planned confirmations of a study share the error rate equally. Each further one, by hand, gets half the rate of
-    the one before, so that all of them together add at most as much as one planned confirmation has.
+    The planned confirmations of a study share the error rate equally. The first one by hand gets half the rate of a
+    planned one, and each further one half the rate of the one before.
+
+    Raises:
+        UserError: the template confirms nothing.
     """
-    planned = max(1, history.begun.budget.confirm)
-    beyond = max(0, history.confirmations_asked + 1 - planned)
+    if manifest.run.confirm.most == 0:
+        raise UserError("the template confirms no run: template.toml has [run] confirm = { most = 0 }")
+    level = ALPHA / max(1, history.begun.budget.confirm)
+    if by_hand:
+        level /= 2 ** (1 + history.confirmations_by_hand)
     looks = manifest.run.confirm.looks(history.begun.budget.confirm_seeds)
     datasets = history.runs[run].hopeful_on or tuple(c.dataset for c in history.runs[run].primary)
-    level = ALPHA / planned / 2**beyond
-    return Confirm(run, history.fresh_seeds(looks[-1]), looks, level, datasets, manifest.run.paired)
+    return Confirm(run, history.fresh_seeds(looks[-1]), looks, level, datasets, manifest.run.paired, by_hand)
 
 
 def choose(history: History, run: int | None, under_way: bool) -> int:

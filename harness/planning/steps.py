@@ -89,6 +89,7 @@ class Confirm:
     """Two-sided error rate over all looks and datasets."""
     datasets: tuple[str, ...]
     paired: bool
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.events import ConfirmationEnded
 from harness.state.history import History
-from harness.state.verdicts import disagreements, judge, screen
+from harness.state.verdicts import disagreements, judge_confirmed, screen
 from harness.text import number
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def finish(history: History, manifest: Manifest, why: str) -> str:
 def _news(history: History) -> dict[str, Any]:
     verdicts = {
         "screened": screen(history),
-        "verdicts": judge(history),
+        "confirmed": judge_confirmed(history),
         "disagreements": disagreements,
         "fresh_comparisons": looked,
     }

@@ -161,14 +161,15 @@ def _confirmation(event: ConfirmationEnded, history: History) -> StoryLine:
     if not event.run:
         text = f"  the baseline on fresh seeds {_span(event.seeds)}: {duration(event.seconds)}"
         return StoryLine(event.at, text)
-    looked = next((c for c in event.comparisons if c.look), None)
+    looked = next((c for c in event.comparisons if c.look and c.primary), None)
     where = "fresh seeds" if looked is None else f"{looked.n} fresh seeds (look {looked.look}: {event.why})"
     return _judged(event, f"run {event.run} on {where}", event.run, history)
 
 
 def _judged(event: Recorded | ConfirmationEnded, what: str, run: int, history: History) -> StoryLine:
     """The primary metric and its verdict on each dataset; datasets with nothing notable are only counted."""
-    words = {dataset: word for dataset, (word, _) in verdicts.judge(history).get(run, {}).items()}
+    judged = verdicts.judge_confirmed(history) if isinstance(event, ConfirmationEnded) else verdicts.judge(history)
+    words = {dataset: word for dataset, (word, _) in judged.get(run, {}).items()}
     primary = [c for c in event.comparisons if c.primary and c.dataset in words]
     shown = [c for c in primary if len(primary) == 1 or words[c.dataset] not in ("inconclusive", "unchanged")]
     parts = [

@@ -21,6 +21,7 @@ BEST_FIRST = (
     "not confirmed",
     "no difference worth it",
     "inconclusive",
+    "cannot be confirmed",
     "unchanged",
     "worse",
     "cannot tell",

@@ -40,7 +40,7 @@ def compare_on_fresh_seeds(
         _compare(design, dataset, name, spec, scores[dataset][name], baseline[dataset][name], same_machine)
         for dataset in baseline
         for name, spec in metrics.items()
-        if same_machine or not spec.machine_bound
+        if same_machine or not spec.machine_bound or spec.primary or spec.guard is not None
     )
 
 
@@ -59,7 +59,9 @@ def _compare(
     found = estimate(values, baseline, design.paired)
     constant = len({*values}) == len({*baseline}) == 1
     facts: dict[str, Any] = {}
-    if constant and not same_machine:
+    if spec.machine_bound and not same_machine:
+        facts["note"] = "cannot tell: it depends on the machine, and these launches ran on several kinds"
+    elif constant and not same_machine:
         facts["note"] = "cannot tell: no spread, and the baseline is from another kind of machine"
     elif constant:
         facts |= {"low": found.effect, "high": found.effect, "note": "no spread: the values are compared exactly"}
@@ -92,9 +94,10 @@ def words(comparisons: tuple[Comparison, ...]) -> dict[str, Verdict]:
     guards = [c for c in comparisons if c.margin is not None and c.look]
     found: dict[str, Verdict] = {}
     for dataset, c in primary.items():
-        word = _word(c)
-        held = all(_holds(g) for g in guards if g.dataset == dataset)
-        found[dataset] = word if held or not word.startswith("better") else "guard not held"
+        word, mine = _word(c), [g for g in guards if g.dataset == dataset]
+        if word.startswith("better") and not all(map(_holds, mine)):
+            word = "cannot tell" if any(g.low is None for g in mine) else "guard not held"
+        found[dataset] = word
     return found
 
 
@@ -116,13 +119,13 @@ def _holds(guard: Comparison) -> bool:
     if guard.low is None or guard.high is None or guard.margin is None:
         return False
     low = guard.low if guard.goal == "max" else -guard.high
-    return low > -guard.margin
+    return low >= -guard.margin
 
 
 def _is_broken(guard: Comparison) -> bool:
     """Whether a guard metric is shown to be worse than by its margin."""
     if guard.low is None or guard.high is None or guard.margin is None:
-        return True
+        return False
     high = guard.high if guard.goal == "max" else -guard.low
     return high < -guard.margin
 

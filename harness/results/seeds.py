@@ -23,36 +23,44 @@ def seeding(own: Scores, other: Scores, metrics: Mapping[str, MetricSpec]) -> Se
 def repeats(fresh: Scores, earlier: Sequence[Scores], baseline: Scores, metrics: Mapping[str, MetricSpec]) -> bool:
     """Whether values on fresh seeds repeat values of the same code on other seeds, while the baseline's vary.
 
-    Fresh seeds then were no new samples. If every seed gives the baseline another value of the primary metric, it
-    suffices that half of the fresh values, exactly the same, were there before. Otherwise equal values may be chance,
-    and only all values of all metrics count.
+    Fresh seeds then were no new samples. If every seed gives the baseline another value of the primary metric, all
+    fresh values must have been there before, in any order. Otherwise equal values may be chance: then all metrics
+    count, and the fresh values must be the earlier ones over again, in their order.
     """
-    known = _per_seed(baseline, _primary(metrics))
+    known, names = _per_seed(baseline, _primary(metrics)), _bound_to_seeds(metrics)
     if len(set(known)) < 2:
         return False
-    if len(set(known)) < len(known):
-        return any(_equal(scores, fresh, metrics) for scores in earlier)
-    seen = {values for scores in earlier for values in _per_seed(scores, _primary(metrics))}
-    values = _per_seed(fresh, _primary(metrics))
-    return 2 * sum(value in seen for value in values) >= len(values)
+    if len(set(known)) == len(known):
+        seen = {values for scores in earlier for values in _per_seed(scores, _primary(metrics))}
+        return set(_per_seed(fresh, _primary(metrics))) <= seen
+    return any(_goes_on(_rows(fresh, names), _rows(scores, names)) for scores in earlier)
+
+
+def _goes_on(fresh: list[Values], earlier: list[Values]) -> bool:
+    """Whether values are earlier ones over and over; two different ones could do that by chance."""
+    return len(set(earlier)) > 2 and all(row == earlier[i % len(earlier)] for i, row in enumerate(fresh))
 
 
 def repeats_within(values: Scores, baseline: Scores, metrics: Mapping[str, MetricSpec]) -> bool:
-    """Whether at least half of a run's values on fresh seeds repeat others of them, while the baseline's do not."""
-    names = [_primary(metrics)]
-    if len(set(known := _per_seed(baseline, names[0]))) < len(known):
-        names = [name for name, spec in metrics.items() if not spec.machine_bound]
-    return _half_repeat(values, names) and not _half_repeat(baseline, names)
+    """Whether a run has at most a quarter as many different values as fresh seeds, and the baseline more than twice as
+    many as the run."""
+    run, other = (set(_per_seed(scores, _primary(metrics))) for scores in (values, baseline))
+    seeds = len(_per_seed(values, _primary(metrics)))
+    return len(run) <= max(1, seeds // 4) and len(other) > 2 * len(run)
 
 
-def _half_repeat(scores: Scores, names: Sequence[str]) -> bool:
-    seeds = list(zip(*(_per_seed(scores, name) for name in names), strict=True))
-    return 2 * len(set(seeds)) <= len(seeds)
+def _bound_to_seeds(metrics: Mapping[str, MetricSpec]) -> list[str]:
+    return [name for name, spec in metrics.items() if not spec.machine_bound]
+
+
+def _rows(scores: Scores, names: Sequence[str]) -> list[Values]:
+    """The values of several metrics on all datasets, seed by seed."""
+    return [sum(row, ()) for row in zip(*(_per_seed(scores, name) for name in names), strict=True)]
 
 
 def _equal(a: Scores, b: Scores, metrics: Mapping[str, MetricSpec]) -> bool:
     """Whether all values are equal, in the same order, apart from metrics that depend on the machine."""
-    names = [name for name, spec in metrics.items() if not spec.machine_bound]
+    names = _bound_to_seeds(metrics)
     if len(set(first := _per_seed(a, _primary(metrics)))) == len(first):
         names = [_primary(metrics)]  # enough, and a metric that measures time cannot hide that the others are equal
     return all(_per_seed(a, name) == _per_seed(b, name) for name in names)

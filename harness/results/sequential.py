@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+MOST_SEEDS = 10_000
+"""More are not said to be needed: nobody would measure them."""
 GRID = 801
 """Points of the numerical integration."""
 
@@ -156,7 +158,8 @@ def seeds_needed(found: Estimate, level: float) -> int | None:
     """About how many seeds per side would tell the difference from zero, if it and its spread are as they look now."""
     from scipy import special
 
-    if not found.effect or not found.error:
-        return None
+    ratio = abs(found.effect) / found.error if found.error else 0.0
     needed = -float(special.ndtri(level / 2))
-    return math.ceil(found.n * (needed * found.error / found.effect) ** 2)
+    if ratio * math.sqrt(MOST_SEEDS / max(1, found.n)) < needed:
+        return None
+    return math.ceil(found.n * (needed / ratio) ** 2)

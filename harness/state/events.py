@@ -52,6 +52,8 @@ class StudyStarted(Event):
     """The study that this one is the control of."""
     parent: str = ""
     """`study/run_k` if the study starts from another study's run."""
+    used_seeds: tuple[int, ...] = ()
+    """Seeds that the other study has used: they are not fresh here."""
     earlier: dict[str, str] = {}
     """Digest of code that ran in that other study → what ran it."""
     pinned: str
@@ -172,6 +174,8 @@ class ConfirmationAsked(Event):
     datasets: tuple[str, ...] = ()
     """Those that the verdict is about; empty for all."""
     paired: bool = True
+    by_hand: bool = False
+    """Whether a user asked for it, besides the planned ones."""
 
 
 class SeedsMeasured(Launched):

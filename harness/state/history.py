@@ -64,6 +64,7 @@ class Facts:
     fresh: list[SeedsMeasured] = field(default_factory=list)
     """Launches of the last confirmation, on both sides."""
     confirmations_asked: int = 0
+    confirmations_by_hand: int = 0
     sandboxes: set[str] = field(default_factory=set)
     """Names of the sandboxes that launches used."""
     seeds: set[int] = field(default_factory=set)
@@ -102,7 +103,7 @@ class History(Facts):
 
     def _study_started(self, event: StudyStarted) -> None:
         self.start, self.commit, self.tree = event, event.commit, event.tree
-        self.seeds.update(event.seeds)
+        self.seeds.update((*event.seeds, *event.used_seeds))
         self.digests = {**event.earlier, event.digest: "the baseline"}
 
     def _study_resumed(self, _: StudyResumed) -> None:
@@ -138,6 +139,7 @@ class History(Facts):
     def _confirmation_asked(self, event: ConfirmationAsked) -> None:
         self.confirming, self.fresh = event, []
         self.confirmations_asked += 1
+        self.confirmations_by_hand += event.by_hand
         self.seeds.update(event.seeds)
 
     def _seeds_measured(self, event: SeedsMeasured) -> None:
@@ -184,7 +186,7 @@ class History(Facts):
     def _confirmation_ended(self, event: ConfirmationEnded) -> None:
         self.sandboxes |= {event.sandbox} - {""}
         self.confirmations.append(event)
-        if not event.run or (event.outcome == "lost" and self.confirming and not self.confirming.looks):
+        if not event.run or (event.outcome == "lost" and not event.why):
             return  # older journals: the baseline, or a launch that was repeated
         self.commit, self.tree = event.commit, event.tree
         self.runs[event.run].confirmed = event

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from harness.records import Comparison
 from harness.results import final_info
 from harness.results.compare import Verdict, confirmation, holm, screening, unconfirmable
-from harness.results.confirmation import words
+from harness.results.confirmation import words as words_on_fresh_seeds
 from harness.state.history import History
 from harness.state.run import Run
 
@@ -42,7 +42,7 @@ def judge_confirmed(history: History) -> Verdicts:
     the design decides."""
     found: Verdicts = _judge_older(history)
     for run in history.measured:
-        if run.confirmed and (of_run := words(run.confirmed.comparisons)):
+        if run.confirmed and (of_run := words_on_fresh_seeds(run.confirmed.comparisons)):
             found[run.number] = {dataset: (word, None) for dataset, word in of_run.items()}
     return found
 
@@ -61,10 +61,15 @@ def _judge_older(history: History) -> Verdicts:
 
 
 def in_one_word(history: History) -> dict[int, str]:
-    """run → its verdict if it is the same on all datasets that the run changes, otherwise "mixed"."""
-    found = {run: {word for word, _ in of_run.values()} for run, of_run in judge(history).items()}
-    changed = {run: words - {"unchanged"} or words for run, words in found.items()}
-    return {run: words.pop() if len(words) == 1 else "mixed" for run, words in changed.items()}
+    """run → its verdict on the datasets that were confirmed, or that it changes if none were; "mixed" if they differ."""
+    confirmed = {run.number for run in history.measured if run.looked}
+    judged, fresh = judge(history), judge_confirmed(history)
+    found: dict[int, str] = {}
+    for run, of_run in judged.items():
+        words: set[str] = {word for word, _ in (fresh[run] if run in confirmed and run in fresh else of_run).values()}
+        words = words - {"unchanged"} or words
+        found[run] = words.pop() if len(words) == 1 else "mixed"
+    return found
 
 
 def disagreements(history: History, run: Run) -> list[str]:

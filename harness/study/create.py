@@ -84,6 +84,7 @@ def _fill(workspace: Workspace, paths: StudyPaths, spec: StudySpec, origin: Orig
         digest=digest,
         parent=spec.start,
         earlier=earlier,
+        used_seeds=() if origin is None else origin.seeds,
         pinned=pinned,
         held_out=held_out,
         fingerprint=spec.baseline.fingerprint.digest,
@@ -102,6 +103,8 @@ class Origin:
     """The run of another study that a study continues from."""
 
     commit: str
+    seeds: tuple[int, ...]
+    """Seeds that the other study has used."""
     ran: dict[str, str]
     """Digest of code that ran in that study → what executed it."""
 
@@ -123,7 +126,7 @@ def _origin(lab: Lab, project: ProjectPaths, spec: StudySpec) -> Origin | None:
             "with today's baseline; name a study that began later"
         )
     ran = {digest: f"{what} of {source.name}" for digest, what in found.digests.items() if what != "the baseline"}
-    return Origin(lab.resolve(source.name, match[2]), ran)
+    return Origin(lab.resolve(source.name, match[2]), tuple(sorted(found.seeds)), ran)
 
 
 def _new_name(project: ProjectPaths, spec: StudySpec) -> str:

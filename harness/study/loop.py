@@ -270,7 +270,7 @@ def confirm(study: Study, run: int | None) -> int:
     try:
         number = confirming.choose(history, run, is_under_way(history))
         if history.confirming is None:
-            do(study, confirming.plan(history, study.template.manifest, number))
+            do(study, confirming.plan(history, study.template.manifest, number, by_hand=True))
         while (asked := history.confirming) is not None:
             try:
                 do(study, study.next_step())

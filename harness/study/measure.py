@@ -87,7 +87,7 @@ def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResu
     job, tick = study.paths.job(step.job), study.ticker(what)
     tree = step.of.tree
     if tree is None:
-        return study.launcher.run(study.paths.pinned, job, out_dir, tick, step.seeds)
+        return _refuse_incomplete(study, study.launcher.run(study.paths.pinned, job, out_dir, tick, step.seeds))
     if not study.launcher.is_under_way(study.paths.root, job, out_dir, step.seeds):
         study.workspace.restore(tree)
     result = study.launcher.run(study.paths.root, job, out_dir, tick, step.seeds)

@@ -30,7 +30,7 @@ def test_the_best_run_and_the_baseline_are_measured_on_the_same_fresh_seeds_befo
     compared = next(c for c in ended.comparisons if c.primary)
     assert (compared.n, compared.baseline_n, compared.look) == (5, 5, 1), "no value of the screening counts"
     assert study.verdicts == {1: UNCONFIRMED, 2: "better", 3: UNCONFIRMED}
-    assert "Run 2 was the best" in study.prompt(4) and "the fresh seeds 3 to 7" in study.prompt(4)
+    assert "Run 2 was chosen to be confirmed" in study.prompt(4) and "the fresh seeds 3 to 7" in study.prompt(4)
     assert "Run 2 on fresh seeds" in study.git("log", "--format=%s", "s")
     kept = json.loads(study.git("show", "s:run_2/confirmed.json"))
     assert kept["run"]["numbers"]["loss"] == list(ended.scores["numbers"]["loss"])
@@ -87,7 +87,7 @@ def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
     assert study.verdicts == {1: "better", 2: "better"}
     first, second = study.of(ConfirmationAsked)
     assert not set(first.seeds) & set(second.seeds), "each confirmation has seeds of its own"
-    assert (first.level, second.level) == (0.05, 0.025), "what goes beyond the plan gets half the rate each time"
+    assert (first.level, second.level) == (0.025, 0.0125), "what goes beyond the plan gets half the rate each time"
 
 
 @pytest.mark.parametrize(

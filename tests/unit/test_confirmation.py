@@ -140,3 +140,16 @@ def test_the_key_of_older_templates_is_one_look() -> None:
 def test_an_amount_is_a_number_or_a_percentage_and_stands_where_it_means_something(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         MetricSpec.model_validate({"goal": "min", "primary": True, **wrong})
+
+
+def test_a_guard_without_an_interval_is_not_passed_over() -> None:
+    metrics = {**METRICS, "accuracy": MetricSpec(goal="max", guard="5 %", machine_bound=True)}
+    run, baseline = scores(shifted(-0.5)), scores(BASE)
+    assert words(compare_on_fresh_seeds(DESIGN, run, baseline, metrics, same_machine=False)) == {"d": "cannot tell"}
+    assert words(compare_on_fresh_seeds(DESIGN, run, baseline, metrics, same_machine=True)) == {"d": "better"}
+
+
+def test_a_guard_that_allows_nothing_holds_if_nothing_changes() -> None:
+    metrics = {**METRICS, "accuracy": MetricSpec(goal="max", guard=0)}
+    run, baseline = scores(shifted(-0.5), constant(5.0)), scores(BASE, constant(5.0))
+    assert words(compare_on_fresh_seeds(DESIGN, run, baseline, metrics, same_machine=True)) == {"d": "better"}

@@ -24,7 +24,7 @@ from harness.planning.steps import (
 )
 from harness.planning.strategies import Best, Last, Strategy
 from harness.records import Budget, Finding
-from harness.state.events import CameTo, ConfirmationAsked
+from harness.state.events import CameTo, ConfirmationAsked, ConfirmationEnded
 from harness.template.folder import Template
 from harness.template.manifest import Manifest
 
@@ -203,7 +203,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Story], Callable[[Story], Step] | Step]
         EndConfirmation(1, "ok", "0.001 h are spent on this confirmation"),
     ),
     "the values repeat those of the screening": (
-        lambda: confirming().both(BETTER, BASE[:3]).both(GAIN[3:], BASE[3:]),
+        lambda: confirming().both(BETTER, BASE[:3]).both(BETTER[:2], BASE[3:]),
         EndConfirmation(1, "ok", "the values repeat those of other seeds"),
     ),
     "a confirmation of an older version, in one look": (
@@ -267,3 +267,22 @@ def test_the_datasets_of_a_confirmation_share_its_error_rate() -> None:
     asked = ConfirmationAsked(run=1, seeds=(3, 4, 5, 6, 7), looks=(5,), level=0.02, datasets=("a", "b"))
     design = design_of(asked, one_run().run(BETTER).history)
     assert (design.level, design.datasets, design.looks) == (0.01, ("a", "b"), (5,))
+
+
+def test_a_confirmation_of_an_older_version_whose_jobs_are_lost_ends(template: Template) -> None:
+    s = confirming(looks=())
+    for _ in range(3):
+        s.fresh(True, outcome="lost")
+    step = next_step(s.history, template.manifest, Last())
+    assert isinstance(step, EndConfirmation)
+    s.add(ConfirmationEnded, run=1, seeds=(), outcome="lost", seconds=0.0, why=step.why, commit="c", tree="t")
+    assert s.history.confirming is None
+
+
+def test_a_confirmation_by_hand_does_not_use_up_the_planned_one(template: Template) -> None:
+    s = Story(budget=Budget(runs=2, confirm=1)).run(BETTER).to_confirm(by_hand=True)
+    s.add(ConfirmationEnded, run=1, seeds=(), outcome="ok", seconds=0.0, why="decided", commit="c", tree="t")
+    s.run((0.05, 0.1, 0.07))
+    step = next_step(s.history, template.manifest, Last())
+    assert isinstance(step, Confirm)
+    assert (step.run, step.level) == (2, 0.05)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records import MetricSpec, Scores
-from harness.results.seeds import repeats, seeding
+from harness.results.seeds import repeats, repeats_within, seeding
 
 METRICS = {
     "loss": MetricSpec(goal="min", primary=True),
@@ -55,7 +55,7 @@ def test_coarse_values_that_are_equal_by_chance_are_not_taken_for_fixed_seeds() 
     [
         (scores(0.5, 0.6, 0.7), False),
         (scores(0.01, 0.6, 0.7), False),  # one value may be chance
-        (scores(0.01, 0.02, 0.7), True),
+        (scores(0.01, 0.02, 0.7), False),  # so may two, if values are coarse
         (scores(0.02, 0.03, 0.01), True),
         (scores(0.01, 0.01, 0.01), True),
     ],
@@ -68,7 +68,10 @@ def test_a_baseline_without_spread_or_with_coarse_values_asks_for_more() -> None
     earlier, fresh = scores(0.9, 0.9, 0.8), scores(0.9, 0.9, 0.8)
     assert not repeats(fresh, [earlier], scores(1.0, 1.0, 1.0), METRICS)
     coarse = scores(0.7, 0.7, 0.8)
-    assert repeats(fresh, [earlier], coarse, METRICS)
+    assert not repeats(fresh, [earlier], coarse, METRICS), "two different values may be chance"
+    three = scores(0.90, 0.91, 0.92)
+    assert repeats(scores(0.90, 0.91, 0.92, 0.90, 0.91), [three], coarse, METRICS)
+    assert not repeats(scores(0.91, 0.90, 0.92, 0.90, 0.91), [three], coarse, METRICS)
     assert not repeats(scores(0.9, 0.9, 0.8, depth=(1.0, 2.0, 3.0)), [earlier], coarse, METRICS)
 
 
@@ -77,3 +80,18 @@ def test_no_permutation_of_repeated_values_goes_unseen(values: list[float], base
     earlier, fresh = scores(*values), scores(*values[::-1])
     assert repeats(fresh, [earlier], scores(*base), METRICS)
     assert seeding(earlier, earlier, METRICS) == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("run", "base", "found"),
+    [
+        ((0.5,) * 5, (1.0, 1.1, 1.2, 1.3, 1.4), True),
+        ((0.5,) * 5, (1.0,) * 5, False),
+        ((0.5, 0.6) * 5, tuple(float(n) for n in range(10)), True),
+        ((0.5, 0.6, 0.7, 0.5, 0.6), (1.0, 1.1, 1.2, 1.3, 1.4), False),
+    ],
+)
+def test_a_few_values_over_and_over_are_no_samples_where_the_baselines_vary(
+    run: tuple[float, ...], base: tuple[float, ...], found: bool
+) -> None:
+    assert repeats_within(scores(*run), scores(*base), METRICS) is found
