@@ -239,6 +239,11 @@ def make_project(root: Path) -> Project:
     return project
 
 
+def obey_ctrl_c() -> None:
+    """Undo that a shell starts what it runs in the background with SIGINT ignored, and these tests perhaps with it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Controller:
     """A harness command in a process of its own, which can be stopped and killed."""
 
@@ -252,6 +257,7 @@ class Controller:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=obey_ctrl_c,
         )
 
     @property

@@ -61,7 +61,7 @@ def _judge_older(history: History) -> Verdicts:
 
 
 def in_one_word(history: History) -> dict[int, str]:
-    """run → its verdict on the datasets that were confirmed, or that it changes if none were; "mixed" if they differ."""
+    """run → its verdict on the datasets that were confirmed, otherwise on those that it changes; or "mixed"."""
     confirmed = {run.number for run in history.measured if run.looked}
     judged, fresh = judge(history), judge_confirmed(history)
     found: dict[int, str] = {}
