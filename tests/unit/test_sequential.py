@@ -18,7 +18,7 @@ from harness.results.sequential import chance, estimate, levels, seeds_needed
 
 LOOKS = [(5, 10), (5, 10, 20), (5, 10, 20, 40)]
 VALUES = st.lists(st.floats(-1e3, 1e3, allow_nan=False), min_size=5, max_size=5, unique=True)
-STUDIES = 100_000
+STUDIES = 50_000
 
 
 def test_one_look_is_an_ordinary_test() -> None:
