@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import UnknownName, UserError
 from harness.files import parse_toml
-from harness.records import Record, first_error, one_line
+from harness.records import Record
+from harness.validation import first_error, one_line
 
 PARTS = {
     "agent": ("check", "edit", "close", "Settings", "uses_model", "how_to_edit"),

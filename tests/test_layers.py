@@ -19,15 +19,16 @@ from harness.workspace import Lab, Workspace
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
 
-SHARED = {"errors", "records", "files", "text", "paths", "plugins"}
+SHARED = {"errors", "records", "validation", "files", "text", "paths", "plugins"}
 """What every package may import."""
 ALLOWED = {
     "errors": set(),
     "records": set(),
     "files": set(),
     "text": set(),
+    "validation": {"records"},
     "paths": {"errors"},
-    "plugins": {"errors", "records", "files"},
+    "plugins": {"errors", "records", "validation", "files"},
     # what an experiment is and gives
     "results": set(),
     "template": {"results"},
@@ -290,3 +291,8 @@ def test_reading_loads_nothing_heavy(with_study: Project, command: list[str]) ->
     assert "harness" in loaded.split()
     if not command:
         assert "pydantic" not in loaded.split(), "importing harness does nothing"
+
+
+def test_no_file_of_the_package_is_longer_than_300_lines() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in sources(PACKAGE)}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}

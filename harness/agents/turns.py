@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.files import write_whole
-from harness.records import Purpose, Record, Usage, one_line
+from harness.records import Purpose, Record, Usage
+from harness.validation import one_line
 
 
 class RecordedTurn(Record):

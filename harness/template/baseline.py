@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from harness.errors import BaselineError
 from harness.files import digest_of_file, write_json
-from harness.records import Claim, Machine, Record, Scores, one_line
+from harness.records import Claim, Machine, Record, Scores
 from harness.results import final_info
 from harness.results.seeds import Seeding
 from harness.template.folder import Template
 from harness.template.manifest import executed
+from harness.validation import one_line
 
 FILE = "baseline.json"
 LARGEST_FILE = 2 * 2**20

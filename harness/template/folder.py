@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import TemplateError, UnknownName
 from harness.files import digest_of, parse_toml
-from harness.records import one_line
 from harness.template.manifest import Manifest
+from harness.validation import one_line
 
 MANIFEST = "template.toml"
 PINNED = "template"

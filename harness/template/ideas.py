@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from harness.errors import IdeaError
 from harness.files import parse_toml
-from harness.records import Idea, one_line
+from harness.records import Idea
 from harness.template.folder import Template
+from harness.validation import one_line
 
 
 def read_idea(template: Template, text: str) -> Idea:
