@@ -1,4 +1,4 @@
-"""Does the code try to use the held-out evaluation data? Studies do not get it; this reports the attempt."""
+"""Does the code try to use held-out data or the answers? Studies do not get them; this reports the attempt."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from harness.workspace import Workspace
 
 @dataclass(frozen=True)
 class HeldOutCheck:
-    """Finds imports of held-out modules and names of held-out files in the Python files that the agent may write."""
+    """Finds imports of such modules, and names of such files, in the Python files that the agent may write."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         template, root = workspace.template, workspace.root
-        names = {HELD_OUT, *template.held_out}
+        answers, names = template.manifest.template.answers, {HELD_OUT, *template.kept_back}
         own = [p for p in workspace.executed_files() if p not in template.protected and p.endswith(".py")]
         return tuple(
             Finding(
                 check="held-out",
                 file=path,
                 line=line,
-                message=f"{name} is for the evaluator only: studies do not get the held-out evaluation data",
+                message=f"{name} is for the evaluator only: studies do not get "
+                + ("what holds the answer" if name in answers else "the held-out evaluation data"),
             )
             for path in own
             for name, line in find_uses(root / path, names)

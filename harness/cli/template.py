@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from harness.execution.environment import Environment
     from harness.template.folder import Template
 
+DATA = "data"
+"""Name of the folder, in a template that was laid out, for what its data command writes."""
 template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")
 
@@ -69,6 +71,7 @@ def check_out(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist, or is empty.")],
 ) -> None:
     """Lay out a template's files as a study has them, to run and debug its script by hand."""
+    from harness.cli.progress import bench
     from harness.errors import UserError
     from harness.execution import environment
 
@@ -84,12 +87,16 @@ def check_out(
     print(f"  may be changed: {', '.join(chosen.manifest.template.editable)}")
     print(f"  protected: {', '.join(chosen.protected) or 'none'}")
     if chosen.manifest.holds_out:
-        print("  left out: held-out files, which only evaluators get")
+        print("  left out: answers and held-out files, which only evaluators get")
     if not environment.is_ready(chosen, here.environments):
         fetched = " and what its prepare command downloads" if chosen.manifest.run.prepare else ""
         print(f"It needs the packages in {chosen.manifest.run.requirements}{fetched}. Get them first, once:")
         print(f"  harness {'template check' if chosen.manifest.smoke else 'baseline'} {shlex.quote(template)}")
     made = environment.place_of(chosen, here.environments)
+    if chosen.manifest.run.data:
+        with bench(here) as place:
+            place.write_data(chosen, folder / DATA)
+        print(f"  {DATA}/: the data of the seeds, as each launch gets them")
     print("Run it as a study would:")
     print(f"  cd {shlex.quote(str(folder.resolve()))}")
     print(f"  {_by_hand(chosen, made, 'run_1')}")
@@ -105,6 +112,7 @@ def _by_hand(chosen: Template, made: Environment, out_dir: str) -> str:
         "HARNESS_SEEDS": ",".join(map(str, run.seeds)),
         **({} if run.gpus else {"CUDA_VISIBLE_DEVICES": ""}),
         **({"HARNESS_ASSETS": made.assets} if made.assets else {}),
+        **({"HARNESS_DATA": DATA} if run.data else {}),
     }
     setting = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
     return " ".join([*setting, shlex.join(chosen.command(made.python, Path(out_dir)))])

@@ -15,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from harness import text
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.execution import machine
-from harness.execution.environment import ASSETS, HELD_OUT, Environment
+from harness.execution.environment import ASSETS, DATA, HELD_OUT, Environment
 from harness.execution.executors import Executor
 from harness.execution.job import Job, JobResult
-from harness.execution.outputs import failure, keep, remove, tail
+from harness.execution.outputs import check_data, check_judged, failure, keep, remove, tail
 from harness.execution.process import clean_variables
 from harness.records import Claim, Machine, Outcome, Scores
 from harness.results import final_info
@@ -27,8 +27,6 @@ from harness.template.folder import Template
 Tick = Callable[[float, str], None]
 """Called while a job runs, with the seconds so far and the last line it printed."""
 TICK = 0.25
-UNACCEPTABLE = 3
-"""Exit code of an evaluator that rejects what the run saved."""
 EVALUATION_TIMEOUT = 600.0
 PLOT_TIMEOUT = 300.0
 CLAIMS = TypeAdapter(tuple[Claim, ...])
@@ -90,6 +88,33 @@ class Launcher:
         result = self._finish(job, tick)
         return "" if result.went_well else failure(job, result)[1]
 
+    def figures(self, runs: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
+        """Run the template's figures.py on the folder that holds the runs, and add what it draws to `out_dir`.
+
+        Unlike plot.py it gets what studies do not get. Returns the error, or an empty string.
+        """
+        if not self.template.manifest.has_figures:
+            return ""
+        job = self._judging_job("figures.py", folder, runs, smoke=False)
+        try:
+            check_judged("figures.py", job, self._finish(job, tick))
+            out_dir.mkdir(exist_ok=True)
+            for drawn in sorted(Path(job.out_dir).iterdir()):
+                keep(drawn, out_dir / drawn.name)
+        except (MetricsError, TemplateFault, OSError) as error:
+            return str(error)
+        return ""
+
+    def write_data(self, folder: Path, target: Path, tick: Tick) -> None:
+        """Write the data of the template's seeds into `target`, as a launch gets them.
+
+        Raises:
+            TemplateFault: the data command failed.
+        """
+        job = replace(self._data_job(folder), out_dir=str(target.resolve()))
+        job = replace(job, command=self.template.data_command(self.environment.python, target.resolve()))
+        check_data(job, self._finish(job, tick))
+
     def known(self, run_dir: Path, folder: Path, tick: Tick) -> tuple[Claim, ...]:
         """The known results of a correct build, checked on this run; empty if the template has no known.py.
 
@@ -100,7 +125,7 @@ class Launcher:
             return ()
         job = self._judging_job("known.py", folder, run_dir, smoke=False)
         try:
-            _check_judged("known.py", job, self._finish(job, tick))
+            check_judged("known.py", job, self._finish(job, tick))
             return CLAIMS.validate_json((Path(job.out_dir) / "known.json").read_bytes())
         except (MetricsError, OSError, ValidationError) as error:
             raise TemplateFault(f"known.py of {self.template.name} gave no claims: {error}") from error
@@ -112,18 +137,29 @@ class Launcher:
         return _machine(self.executor.expected_machine(job))
 
     def _experiment(self, code: Path, folder: Path, out_dir: Path, smoke: bool = False) -> Job:
-        """The job that runs the script and then, on the same machine but with other rights, its evaluator."""
+        """The job that runs the script and then, on the same machine but with other rights, its evaluator.
+
+        If the template has a `data` command, that comes first, with rights of its own.
+        """
         manifest = self.template.manifest
         limits = (manifest.smoke or manifest.run) if smoke else manifest.run
         argv = self.template.command(self.environment.python, out_dir)
-        job = self._job(argv, code, folder, out_dir, limits.timeout_seconds, smoke=smoke)
-        if not manifest.has_evaluator:
-            return job
-        return replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
+        data = self._data_job(folder / "data", smoke) if manifest.run.data else None
+        job = self._job(argv, code, folder, out_dir, limits.timeout_seconds, smoke)
+        job = _given(job, {DATA: data.out_dir}) if data else job
+        if manifest.has_evaluator:
+            job = replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
+        return replace(data, then=job) if data else job
 
-    def _launch(self, job: Job, tick: Tick) -> LaunchResult:
+    def _data_job(self, folder: Path, smoke: bool = False) -> Job:
+        """The job that writes the data of the seeds. It runs from the pinned template, which holds the answers."""
+        argv, out_dir = self.template.data_command(self.environment.python, folder / "out"), folder / "out"
+        job = self._job(argv, self.pinned, folder, out_dir, self.template.manifest.run.timeout_seconds, smoke)
+        return replace(job, unchanged={str(self.pinned): self.pinned_digest} if self.pinned_digest else {})
+
+    def _launch(self, first: Job, tick: Tick) -> LaunchResult:
         """Run an experiment and read its results."""
-        result = self._finish(job, tick)
+        job, result = self._past_data(first, self._finish(first, tick))
         if not result.went_well:
             outcome, message = failure(job, result)
             return LaunchResult(outcome, result.seconds, result.peak_memory, message, sandbox=result.sandbox)
@@ -145,21 +181,33 @@ class Launcher:
     def _scores(self, job: Job, result: JobResult, out_dir: Path) -> tuple[Scores, Scores]:
         """The reported and the official metrics; the official ones are the evaluator's, if the template has one."""
         seeds = len(self.seeds or self.template.manifest.run.seeds)
-        reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
+        metrics, verifies = self.template.manifest.metrics, job.then is not None
+        reported = final_info.read(out_dir / "final_info.json", metrics, seeds, complete=not verifies)
         if job.then is None:
             remove(out_dir / "verified.json")  # only an evaluator may write one
             return reported, reported
         if result.then is None:
             raise StudyPaused(f"the output of {out_dir.name} was not evaluated; resume the study to evaluate it")
-        _check_judged("evaluate.py", job.then, result.then)
+        check_judged("evaluate.py", job.then, result.then)
         verified = Path(job.then.out_dir) / "final_info.json"
         try:
             measured = final_info.read(verified, None, seeds)
         except MetricsError as error:
             raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
         scores = final_info.overlay(reported, measured, self.template.manifest.primary)
+        final_info.refuse_incomplete(scores, metrics)
         keep(verified, out_dir / "verified.json")
         return reported, scores
+
+    def _past_data(self, first: Job, result: JobResult) -> tuple[Job, JobResult]:
+        """The experiment and how it ended, given the first job; its data are removed, since they may be large."""
+        if not self.template.manifest.run.data or first.then is None:
+            return first, result
+        check_data(first, result)
+        if result.then is None:
+            return first, result
+        remove(Path(first.out_dir))
+        return first.then, result.then
 
     def _judging_job(self, script: str, folder: Path, run_dir: Path, smoke: bool) -> Job:
         """A job that runs a script of the pinned template on what a run saved.
@@ -167,7 +215,9 @@ class Launcher:
         It gets the held-out data, and is not started if the data or the template changed after the study began.
         """
         argv = [self.environment.python, script, f"--run_dir={run_dir}", f"--out_dir={folder / 'out'}"]
-        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke, judged=run_dir)
+        job = self._job(argv, self.pinned, folder, folder / "out", EVALUATION_TIMEOUT, smoke)
+        job = _given(job, {HELD_OUT: self.environment.held_out})
+        job = replace(job, readable=(str(run_dir), *job.readable))
         unchanged = {str(self.pinned): self.pinned_digest, self.environment.held_out: self.held_out_digest}
         return replace(job, unchanged={path: digest for path, digest in unchanged.items() if digest})
 
@@ -179,18 +229,15 @@ class Launcher:
         out_dir: Path,
         timeout: float,
         smoke: bool = False,
-        judged: Path | None = None,
     ) -> Job:
-        """A job of this template; if it judges the output folder `judged` of a run, it also gets the held-out data."""
+        """A job of this template."""
         spec, environment = self.template.manifest.run, self.environment
-        given = {ASSETS: environment.assets, HELD_OUT: environment.held_out if judged else ""}
-        given = {variable: folder for variable, folder in given.items() if folder}
-        return Job(
+        job = Job(
             folder=str(folder),
             command=argv,
             cwd=str(code),
             out_dir=str(out_dir),
-            env=_variables(self.template, self.seeds, smoke) | given,
+            env=_variables(self.template, self.seeds, smoke),
             packages=machine.packages(environment.python),
             timeout=timeout,
             memory=spec.memory_bytes,
@@ -198,17 +245,19 @@ class Launcher:
             gpus=spec.gpus,
             sandbox=self.sandboxed,
             hidden=self.hidden,
-            readable=(*([str(judged)] if judged else []), *given.values(), *environment.readable),
+            readable=environment.readable,
         )
+        return _given(job, {ASSETS: environment.assets})
 
     def _finish(self, job: Job, tick: Tick) -> JobResult:
         """Run a job to completion, or wait for the one already under way. An interrupt by the user cancels the job."""
         handle, seconds = None, 0.0
+        shown = job.then if job.then and self.template.manifest.run.data else job
         try:
             handle = self.executor.find(job) or self.executor.submit(job)
             while (result := handle.wait(TICK)) is None:
                 seconds += TICK
-                tick(seconds, text.last_line(tail(job.log, 4096)) or handle.state().state)
+                tick(seconds, text.last_line(tail(shown.log, 4096)) or handle.state().state)
         except KeyboardInterrupt:
             handle = handle or self.executor.find(job)
             if handle is not None:
@@ -223,22 +272,10 @@ class Launcher:
         return result
 
 
-def _check_judged(script: str, job: Job, result: JobResult) -> None:
-    """Raise the error that a judging script's failure stands for.
-
-    Raises:
-        MetricsError: the script rejects what the run saved, or failed on it.
-        StudyPaused: the script's job was lost.
-        TemplateFault: the template or the held-out data changed after the study began.
-    """
-    if result.ending == "lost":
-        raise StudyPaused(f"the job of {script} was lost: {result.message}")
-    if result.ending == "changed":
-        raise TemplateFault(f"{result.message} has changed since the study began, so {script} was not run")
-    if not result.went_well:
-        rejected = result.ending == "exited" and result.code == UNACCEPTABLE
-        how = "rejects" if rejected else "failed on"
-        raise MetricsError(f"{script} {how} what the run saved: {failure(job, result)[1]}")
+def _given(job: Job, folders: dict[str, str]) -> Job:
+    """The job with a variable for each of the folders that there are, which it may read."""
+    given = {variable: folder for variable, folder in folders.items() if folder}
+    return replace(job, env=job.env | given, readable=(*given.values(), *job.readable))
 
 
 def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = False) -> dict[str, str]:

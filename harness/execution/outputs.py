@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 from harness import text
-from harness.errors import MetricsError
+from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.execution.job import Job, JobResult
 from harness.records import Outcome
 
 TAIL = 65536
 """Bytes that are read at the end of a log."""
+UNACCEPTABLE = 3
+"""Exit code of an evaluator that rejects what the run saved."""
 
 
 def keep(source: Path, target: Path) -> None:
@@ -60,3 +62,29 @@ def failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     signal = code - 128 if passed_on else -code
     how = f"killed by signal {signal}" if signal > 0 else f"exit code {code}"
     return "crashed", f"{how}\n{end}"
+
+
+def check_judged(script: str, job: Job, result: JobResult) -> None:
+    """Raise the error that a judging script's failure stands for.
+
+    Raises:
+        MetricsError: the script rejects what the run saved, or failed on it.
+        StudyPaused: the script's job was lost.
+        TemplateFault: the template or the held-out data changed after the study began.
+    """
+    if result.ending == "lost":
+        raise StudyPaused(f"the job of {script} was lost: {result.message}")
+    if result.ending == "changed":
+        raise TemplateFault(f"{result.message} has changed since the study began, so {script} was not run")
+    if not result.went_well:
+        rejected = result.ending == "exited" and result.code == UNACCEPTABLE
+        how = "rejects" if rejected else "failed on"
+        raise MetricsError(f"{script} {how} what the run saved: {failure(job, result)[1]}")
+
+
+def check_data(job: Job, result: JobResult) -> None:
+    """Raise TemplateFault if the data of a launch could not be made."""
+    if result.ending == "changed":
+        raise TemplateFault(f"{result.message} has changed since the study began, so no data were made")
+    if not result.went_well and result.ending != "lost":
+        raise TemplateFault(f"the data command of the template failed: {failure(job, result)[1]}")

@@ -63,11 +63,12 @@ def wrap(job: Job) -> list[str]:
         argv += ["--tmpfs", path]
     for path in _interpreter_folders(job):
         argv += ["--ro-bind", path, path]
-    for path in (job.cwd, *job.readable):
-        argv += ["--ro-bind", path, path]
+    argv += ["--ro-bind", job.cwd, job.cwd]
     private = Path(job.cwd) / ".harness"
     if private.is_dir():
         argv += ["--tmpfs", str(private)]
+    for path in job.readable:
+        argv += ["--ro-bind", path, path]
     argv += ["--bind", job.out_dir, job.out_dir, "--chdir", job.cwd, "--"]
     return argv + job.command
 

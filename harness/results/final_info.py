@@ -29,13 +29,14 @@ SIZE_LIMIT = 16 * 2**20
 """Maximum size of final_info.json in bytes."""
 
 
-def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
+def read(path: Path, wanted: Collection[str] | None, seeds: int, complete: bool = True) -> Scores:
     """Parse and check a final_info.json.
 
     Args:
         path: the file.
         wanted: metrics that every dataset must have; None for all that the file has.
         seeds: how many values each of them must have.
+        complete: whether all of them must be there; otherwise `refuse_incomplete` is for later.
 
     Returns:
         dataset → metric → one float per seed, every metric of the file that is a number.
@@ -58,7 +59,7 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int) -> Scores:
     if not isinstance(content, dict) or not content:
         raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
     _refuse_long_names(content)
-    return {str(name): _dataset(str(name), body, wanted, seeds) for name, body in content.items()}
+    return {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
 
 
 def _refuse_long_names(content: dict[str, Any]) -> None:
@@ -69,7 +70,9 @@ def _refuse_long_names(content: dict[str, Any]) -> None:
             raise MetricsError(f"a dataset's or metric's name is longer than 100 characters: {printable(name[:40])} …")
 
 
-def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -> dict[str, tuple[float, ...]]:
+def _dataset(
+    name: str, body: Any, wanted: Collection[str] | None, seeds: int, complete: bool
+) -> dict[str, tuple[float, ...]]:
     if not isinstance(body, dict) or not isinstance(body.get("means"), dict):
         raise MetricsError(f'dataset {name!r} has no "means" object; expected {EXPECTED}')
     per_seed = body.get("final_info_dict")
@@ -80,10 +83,10 @@ def _dataset(name: str, body: Any, wanted: Collection[str] | None, seeds: int) -
         values[full if wanted is not None and full in wanted else metric] = listed
     wanted = list(values) if wanted is None else wanted
     missing = sorted(set(wanted) - set(values))
-    if missing:
+    if missing and complete:
         raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {_names(values)})")
     checked = {str(m): _values(name, str(m), v) for m, v in values.items() if m in wanted or _is_numbers(v)}
-    for metric in wanted:
+    for metric in set(wanted) - set(missing):
         if len(checked[metric]) != seeds:
             raise MetricsError(
                 f"metric {metric!r} of dataset {name!r} must be a list with one value per seed in final_info_dict: "
@@ -154,6 +157,16 @@ def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
             given = _names(verified[dataset])
             raise MetricsError(f"evaluate.py does not give {primary!r} on {dataset!r} (it gives: {given})")
     return {dataset: {**reported[dataset], **verified[dataset]} for dataset in reported}
+
+
+def refuse_incomplete(scores: Scores, wanted: Collection[str]) -> None:
+    """Raise MetricsError unless every dataset has every metric, reported or verified."""
+    for dataset, metrics in scores.items():
+        if missing := sorted(set(wanted) - set(metrics)):
+            raise MetricsError(
+                f"the metric {missing[0]!r} of dataset {dataset!r} is neither in final_info.json nor measured by "
+                f"evaluate.py (there are: {_names(metrics)})"
+            )
 
 
 def mean(values: tuple[float, ...]) -> float:

@@ -95,6 +95,15 @@ class Bench:
         with self._laid_out(template) as (launcher, code, scratch):
             return _successful(launcher.smoke(code, scratch / "job", scratch / "job" / "out", self.tick), template)
 
+    def write_data(self, template: Template, folder: Path) -> None:
+        """Write what the template's `data` command gives for the template's seeds into `folder`.
+
+        Raises:
+            TemplateFault: the command failed.
+        """
+        with self._laid_out(template) as (launcher, _, scratch):
+            launcher.write_data(scratch / "data", folder, self.tick)
+
     @contextmanager
     def run(self, template: Template, seeding: Seeding | None = "unknown") -> Iterator[Finished]:
         """The whole run, on the template's seeds; its files are there for as long as the context lasts.

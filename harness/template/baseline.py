@@ -55,7 +55,7 @@ class Baseline(Record):
 
 def fingerprint(template: Template) -> Fingerprint:
     run = template.manifest.run
-    takes_part = sorted({**template.files, **template.held_out}.items())
+    takes_part = sorted({**template.files, **template.kept_back}.items())
     files = {name: digest_of_file(path) for name, path in takes_part if executed(name)}
     return Fingerprint(files=files, command=run.command, seeds=run.seeds)
 

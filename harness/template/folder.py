@@ -91,7 +91,7 @@ class Template:
 
     def protects(self, name: str) -> bool:
         """Whether nobody may write a file of that name in a study; nor may anything be added to an included folder."""
-        return name in self.protected or name in self.held_out or self._in_shared_folder(name)
+        return name in self.protected or name in self.kept_back or self._in_shared_folder(name)
 
     def _in_shared_folder(self, name: str) -> bool:
         """Whether it lies in an included folder, or beside it as a module that Python might take for the folder."""
@@ -99,14 +99,18 @@ class Template:
         return any(name == f"{folder}.py" or PurePosixPath(name).is_relative_to(folder) for folder in folders)
 
     @property
-    def held_out(self) -> dict[str, Path]:
-        """Files that only evaluators get: name → path."""
-        return {name: self.folder / name for name in self.manifest.template.held_out}
+    def kept_back(self) -> dict[str, Path]:
+        """Files that studies do not get, held out or answers: name → path."""
+        about = self.manifest.template
+        return {name: self.folder / name for name in (*about.held_out, *about.answers)}
 
     def command(self, python: str, out_dir: Path) -> list[str]:
         """The run command with the interpreter and the output folder filled in."""
-        first, *rest = (part.replace("{out_dir}", str(out_dir)) for part in self.manifest.run.command)
-        return [python if first == "python" else first, *rest]
+        return _filled_in(self.manifest.run.command, python, out_dir)
+
+    def data_command(self, python: str, out_dir: Path) -> list[str]:
+        """The same for the command that writes the data of a launch; empty if there is none."""
+        return _filled_in(self.manifest.run.data, python, out_dir)
 
     def ideas(self) -> dict[str, Path]:
         return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}
@@ -120,6 +124,11 @@ class Template:
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("__pycache__", "recordings", "ideas"))
         _copy(self._included, target)
         return digest_of(target)
+
+
+def _filled_in(command: tuple[str, ...], python: str, out_dir: Path) -> list[str]:
+    parts = [part.replace("{out_dir}", str(out_dir)) for part in command]
+    return [python if part == "python" and n == 0 else part for n, part in enumerate(parts)]
 
 
 def _copy(files: Mapping[str, Path], target: Path) -> None:

@@ -15,7 +15,7 @@ from harness.records import MetricSpec, Record
 
 SHARED_PLOTTING = "plotting.py"
 """What plot.py files share. It draws only: a run that imported it could change without being another one."""
-FOR_PEOPLE = ("plot.py", SHARED_PLOTTING, "notes.md", "notes.txt", "README.md")
+FOR_PEOPLE = ("plot.py", "figures.py", SHARED_PLOTTING, "notes.md", "notes.txt", "README.md")
 UNITS = {"s": 1, "m": 60, "h": 3600, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -74,12 +74,20 @@ class About(Record):
     """Shared modules, or folders of them, relative to the template, copied into the study as protected files. A folder
     keeps its name and what is in it, apart from hidden and compiled files and links."""
     held_out: tuple[FileName, ...] = ()
-    """Files for evaluate.py and known.py only, such as seeds and data of the evaluation. Studies do not get them."""
+    """Files for evaluate.py, known.py and figures.py only, such as seeds and data of the evaluation."""
+    answers: tuple[FileName, ...] = ()
+    """Files that say what a run is to find out, such as a true dictionary: for the same scripts, and for `[run] data`.
+    Studies get neither these nor the held-out ones."""
 
     @property
     def named(self) -> list[tuple[str, str]]:
         """The template's own files, each with the key that names it."""
-        keys = {"editable": self.editable, "protected": self.protected, "held_out": self.held_out}
+        keys = {
+            "editable": self.editable,
+            "protected": self.protected,
+            "held_out": self.held_out,
+            "answers": self.answers,
+        }
         return [(key, name) for key, names in keys.items() for name in names]
 
     @property
@@ -120,6 +128,9 @@ class RunSpec(Record):
     python: str = "auto"
     """"auto" is the harness's own interpreter. Otherwise the path of one, or a protected requirements file (`*.txt`) to
     build an environment from."""
+    data: Annotated[tuple[str, ...], AfterValidator(lambda parts: parts and _command(parts))] = ()
+    """Command that writes the data of the seeds in HARNESS_SEEDS into `{out_dir}`, before each launch. Unlike the
+    script, which reads them in HARNESS_DATA, it can read the template's answers."""
     prepare: tuple[str, ...] = ()
     """Command that downloads models or texts into `{assets}`, and data for the evaluator only into `{held_out}`. It
     runs with network in the built environment: once, and again when a protected file changes. It should then keep what
@@ -242,11 +253,15 @@ class Manifest(Record):
         return self
 
     @model_validator(mode="after")
-    def _held_out_is_the_evaluators(self) -> Manifest:
-        if shown := set(self.template.held_out) & {*self.template.editable, *self.template.untouchable}:
-            raise ValueError(f"[template] held_out names {sorted(shown)[0]}, which every study gets")
-        if self.template.held_out and not self.has_evaluator:
-            raise ValueError("[template] held_out needs evaluate.py among the protected files")
+    def _what_is_kept_back_is_the_evaluators(self) -> Manifest:
+        about = self.template
+        for key, names in (("held_out", about.held_out), ("answers", about.answers)):
+            if shown := set(names) & {*about.editable, *about.untouchable}:
+                raise ValueError(f"[template] {key} names {sorted(shown)[0]}, which every study gets")
+            if names and not self.has_evaluator:
+                raise ValueError(f"[template] {key} needs evaluate.py among the protected files")
+        if both := set(about.held_out) & set(about.answers):
+            raise ValueError(f"[template] {sorted(both)[0]} is both in held_out and in answers")
         return self
 
     @property
@@ -255,8 +270,8 @@ class Manifest(Record):
 
     @property
     def holds_out(self) -> bool:
-        """Whether there is evaluation data that studies do not get."""
-        return bool(self.template.held_out) or self.run.prepares_held_out
+        """Whether there is something for evaluators that studies do not get."""
+        return bool(self.template.held_out or self.template.answers) or self.run.prepares_held_out
 
     @property
     def has_known(self) -> bool:
@@ -265,6 +280,11 @@ class Manifest(Record):
     @property
     def has_plots(self) -> bool:
         return "plot.py" in (*self.template.editable, *self.template.untouchable)
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether there is a figures.py, for figures that need what studies do not get."""
+        return "figures.py" in self.template.untouchable
 
     @property
     def for_the_end(self) -> tuple[str, ...]:

@@ -144,9 +144,10 @@ def _per_seed(path: Path) -> dict[str, dict[str, list[float]]]:
     return {dataset: body["final_info_dict"] for dataset, body in load_json(path).items()}
 
 
-def load_runs(load: Callable[[Path], Run]) -> list[Run]:
-    """`load` of every run_* folder here, in order of their numbers; those that cannot be read are named and skipped."""
-    numbered = {int(path.name[4:]): path for path in Path().glob("run_*") if path.is_dir() and path.name[4:].isdigit()}
+def load_runs(load: Callable[[Path], Run], within: Path = Path()) -> list[Run]:
+    """`load` of every run_* folder, in order of their numbers; those that cannot be read are named and skipped."""
+    found = [path for path in within.glob("run_*") if path.is_dir() and path.name[4:].isdigit()]
+    numbered = {int(path.name[4:]): path for path in found}
     runs = []
     for _, folder in sorted(numbered.items()):
         try:

@@ -1,39 +1,47 @@
-"""The data law, shared by training and evaluation. Protected: an experiment imports it and never changes it.
+"""What an experiment gets of the data: samples, and nothing that says where they come from. Protected.
 
-Vectors x = a V of 20 binary features with orthonormal directions V in 20 dimensions: the toy tree of Nabeshima's
-Matryoshka SAEs (https://github.com/noanabeshima/matryoshka-saes). Three parents fire with P = 0.15; an active parent
-has exactly one of three children (0.2 each) or none (0.4); eight features of their own fire with P = 0.05.
+Each launch gets samples of its seeds in the folder HARNESS_DATA, which samples.py writes: vectors x = a V + noise of
+features that form a tree. Only the evaluator has the answers: directions V, the tree, activations a.
 """
 
+import os
+import sys
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
-from torch import Generator
+from torch import Tensor
 
-from generators import HierarchicalDataGenerator
-
-TREES = Path(__file__).parent / "trees"
 TOY = "toy"
-PARAMETERS = {TOY: "toy_params.json", "simple": "simple_params.json", "exclusive": "exclusive_params.json"}
-"""Tree → the arguments of its generator. Besides the toy tree there are two of three features, A and its children B and
-C: independent children in 256 dimensions, and exclusive ones in 128 with noise and directions that are not orthogonal.
-An SAE on one of them is the dataset "variant@simple" or "variant@exclusive".
-"""
+WIDTHS = {TOY: (20, 20), "simple": (256, 3), "exclusive": (128, 3)}
+"""Tree → inputs d and features; an SAE has one latent per feature, so that architectures compare at equal numbers.
+An SAE on another tree than TOY is the dataset "variant@simple" or "variant@exclusive"."""
 TRUE_L0 = 1.12
-"""Expected active features of a sample, exact: 3 * 0.15 * (1 + 3 * 0.2) + 8 * 0.05."""
-VALIDATION_SEED = 1_000_003
-"""What experiment.py measures itself on; its own estimate, beside the evaluator's."""
+"""Expected active features of a sample of TOY, exact: 3 * 0.15 * (1 + 3 * 0.2) + 8 * 0.05."""
+Split = Literal["train", "validation"]
 
 
-def generator(seed: int, device: torch.device | str = "cpu", tree: str = TOY) -> HierarchicalDataGenerator:
-    """The generator of one seed, which has directions V [features, d] and training samples of its own."""
-    return HierarchicalDataGenerator.from_file(TREES / PARAMETERS[tree], random_seed=seed, device=device)
+def samples(tree: str, split: Split, seeds: list[int]) -> Tensor:
+    """Samples x [seeds, rows, d]; each seed has directions and samples of its own.
+
+    Args:
+        tree: a key of WIDTHS.
+        split: what to train on, or what to measure oneself on.
+        seeds: those in HARNESS_SEEDS; there are samples of no others.
+    """
+    folder = os.environ.get("HARNESS_DATA", "")
+    if not folder:
+        sys.exit("HARNESS_DATA is not set; `harness template checkout sae_hierarchy FOLDER` makes the data")
+    x = torch.from_numpy(np.load(file_of(Path(folder), tree, split)))
+    if len(x) != len(seeds):
+        sys.exit(f"{folder} has samples of {len(x)} seeds, not of {len(seeds)}: they are those of HARNESS_SEEDS")
+    return x
 
 
-def widths(tree: str) -> tuple[int, int]:
-    """Inputs d and latents m of an SAE on a tree: one latent per feature, so that architectures compare at equal m."""
-    n_features, d_model = generator(0, tree=tree).directions.shape
-    return d_model, n_features
+def file_of(folder: Path, tree: str, split: Split) -> Path:
+    """Where the samples are: float32 [seeds, rows, d]."""
+    return folder / f"{tree}_{split}.npy"
 
 
 def variant_and_tree(dataset: str) -> tuple[str, str]:
@@ -43,11 +51,6 @@ def variant_and_tree(dataset: str) -> tuple[str, str]:
         ValueError: there is no such tree.
     """
     variant, _, tree = dataset.partition("@")
-    if (tree or TOY) not in PARAMETERS:
-        raise ValueError(f"{dataset}: no tree {tree!r}; there are {', '.join(PARAMETERS)}")
+    if (tree or TOY) not in WIDTHS:
+        raise ValueError(f"{dataset}: no tree {tree!r}; there are {', '.join(WIDTHS)}")
     return variant, tree or TOY
-
-
-def fresh_numbers(purpose: int, seed: int) -> Generator:
-    """The random numbers of a seed's samples for VALIDATION_SEED or the evaluator's; no training draws them."""
-    return Generator().manual_seed(purpose + seed)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from artifacts import is_smoke, requested_seeds, run_arguments, write_final_info
-from data import TOY, TRUE_L0, VALIDATION_SEED, generator, variant_and_tree, widths
+from data import TRUE_L0, WIDTHS, samples, variant_and_tree
 from quick_start import without_compiler
 from sae import ARCHITECTURES, SAE, refuse_dead_start
 from sae_files import save_sae
-from scores import measure
+from scores import measure_on_samples
 
 N_STEPS = 15_000
 BATCH_SIZE = 200
@@ -61,21 +61,24 @@ A new architecture is a subclass of SAE: ARCHITECTURES["name"] = Class, and its 
 """
 
 SMOKE_STEPS = 50
-SMOKE_ROWS = 2_000
-VALIDATION_ROWS = 20_000
 CURVE_STEPS = 100
-"""Steps averaged into one point of a training curve."""
+"""Steps averaged into one point of a training curve; evaluate.py counts the steps by its points."""
 CHUNK_STEPS = 200
 """Steps whose batches are drawn together: one call per chunk is far cheaper than one per step."""
+SHUFFLE_SEED = 1_000_003
+"""Added to a seed for the order of its samples; its initial weights have other random numbers."""
 
 
-def batches(seeds: list[int], n_steps: int, device: torch.device, tree: str = TOY) -> Iterator[Tensor]:
-    """Yield one batch x [seeds, batch, d] per step; each seed draws from its own generator, alike for all variants."""
-    worlds = [generator(seed, device, tree) for seed in seeds]
+def batches(x: Tensor, seeds: list[int], n_steps: int) -> Iterator[Tensor]:
+    """Yield one batch [seeds, batch, d] per step, random rows of the samples x [seeds, rows, d].
+
+    Each seed draws from its own generator, alike for all variants.
+    """
+    generators = [torch.Generator().manual_seed(SHUFFLE_SEED + seed) for seed in seeds]
     for start in range(0, n_steps, CHUNK_STEPS):
-        steps = min(CHUNK_STEPS, n_steps - start)
-        samples = [world.sample(steps * BATCH_SIZE)[0].unflatten(0, (steps, BATCH_SIZE)) for world in worlds]
-        yield from torch.stack(samples, dim=1).unbind()
+        shape = (min(CHUNK_STEPS, n_steps - start), BATCH_SIZE)
+        rows = [torch.randint(x.shape[1], shape, generator=generator).to(x.device) for generator in generators]
+        yield from torch.stack([x[s][chosen] for s, chosen in enumerate(rows)], dim=1).unbind()
 
 
 def learning_rate(step: int, n_steps: int) -> float:
@@ -83,18 +86,20 @@ def learning_rate(step: int, n_steps: int) -> float:
     return LEARNING_RATE * min(1.0, (n_steps - step) / (DECAY * n_steps))
 
 
-def train(sae: SAE, seeds: list[int], n_steps: int, device: torch.device, tree: str = TOY) -> Tensor:
-    """Train every seed of `sae` for n_steps; the losses of the seeds are summed, so that no gradient crosses over.
+def train(sae: SAE, x: Tensor, seeds: list[int], n_steps: int) -> Tensor:
+    """Train every seed of `sae` for n_steps on samples x [seeds, rows, d].
+
+    The losses of the seeds are summed, so that no gradient crosses over.
 
     Returns:
         The squared error ||x - xhat||^2 per training sample, [points, seeds], a mean of CURVE_STEPS steps each.
     """
-    refuse_dead_start(sae, next(batches(seeds, 1, device, tree)))
+    refuse_dead_start(sae, next(batches(x, seeds, 1)))
     optimizer = torch.optim.Adam(sae.parameters(), lr=LEARNING_RATE, fused=True)
-    curve = torch.zeros(-(-n_steps // CURVE_STEPS), len(seeds), device=device)
-    for step, x in enumerate(batches(seeds, n_steps, device, tree)):
+    curve = torch.zeros(-(-n_steps // CURVE_STEPS), len(seeds), device=x.device)
+    for step, batch in enumerate(batches(x, seeds, n_steps)):
         optimizer.param_groups[0]["lr"] = learning_rate(step, n_steps)
-        losses = sae.loss(x)
+        losses = sae.loss(batch)
         losses["total"].sum().backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -122,21 +127,22 @@ def main() -> None:
     seeds = requested_seeds()
     device = torch.device(os.environ.get("HARNESS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(1)  # matrices this small lose more by a second thread than they gain
-    n_steps, n_rows = (SMOKE_STEPS, SMOKE_ROWS) if is_smoke() else (N_STEPS, VALIDATION_ROWS)
+    n_steps = SMOKE_STEPS if is_smoke() else N_STEPS
 
     saes, scores, curves, weights = {}, {}, {}, {}
+    trees = {name: variant_and_tree(name)[1] for name in VARIANTS}
+    training_samples = {tree: samples(tree, "train", seeds).to(device) for tree in set(trees.values())}
     for name, hyperparameters in VARIANTS.items():
         started = time.perf_counter()
         architecture, tree = variant_and_tree(name)
-        sae = saes[name] = ARCHITECTURES[architecture](seeds, *widths(tree), **hyperparameters).to(device)
-        curves[name] = train(sae, seeds, n_steps, device, tree).cpu().numpy()
+        sae = saes[name] = ARCHITECTURES[architecture](seeds, *WIDTHS[tree], **hyperparameters).to(device)
+        curves[name] = train(sae, training_samples[tree], seeds, n_steps).cpu().numpy()
         seconds = time.perf_counter() - started
         weights[name] = sae.W_enc.detach().cpu().numpy()
-        weights[f"directions@{tree}"] = np.stack([generator(seed, tree=tree).directions.numpy() for seed in seeds])
         save_sae(out_dir / "saes" / name, sae)
-        scores[name] = measure(sae, seeds, VALIDATION_SEED, n_rows, tree)
+        scores[name] = measure_on_samples(sae, samples(tree, "validation", seeds))
         scores[name]["train_seconds"] = [seconds / len(seeds)] * len(seeds)
-        found = "  ".join(f"{m} {np.mean(scores[name][m]):.4f}" for m in ("mcc", "fvu", "l0", "full_absorption"))
+        found = "  ".join(f"{m} {np.mean(scores[name][m]):.4f}" for m in ("fvu", "l0", "dead_fraction"))
         print(f"{name}: {found}  ({seconds:.1f} s)", flush=True)
     np.savez(out_dir / "weights.npz", **weights)
     np.savez(out_dir / "training_curves.npz", **curves)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from artifacts import Claim, check_known, verified
-from data import TREES, TRUE_L0, generator
+from data import TRUE_L0
 from generators import HierarchicalDataGenerator
+from world import TREES, generator
 
 N_SAMPLES = 100_000
 PUBLISHED_TREES = {"simple_params.json": (0.2, 0.16, 0.12), "exclusive_params.json": (0.3, 0.12, 0.18)}

@@ -1,13 +1,12 @@
-"""Draw every run of a study from what the runs saved, and the data they were trained on; nothing is trained here.
+"""Draw every run of a study from what the runs saved; nothing is trained here.
 
     python plot.py --out_dir=plots
 
 Run it in the folder that holds run_0, run_1, ... It writes
   scores.png              MCC, absorption and parent recall of every variant and run,
   l0_fvu.png              sparsity against reconstruction, with the front that no other variant beats,
-  training_curves.png     squared error during training,
-  directions_run_<i>.png  cosines of encoder and decoder with the true directions,
-  data_*.png              the data: samples, levels of the tree, directions (see plot_data.py).
+  training_curves.png     squared error during training.
+figures.py, which knows the answers, adds the data and the cosines of encoders and decoders with the true directions.
 """
 
 from dataclasses import dataclass
@@ -19,11 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.patches import Patch
-from scipy.optimize import linear_sum_assignment
 
-import plot_data
-from artifacts import Array, run_arguments, scores_of
-from data import TOY, TRUE_L0, generator, variant_and_tree
+from artifacts import Array, scores_of
+from data import TOY, TRUE_L0, variant_and_tree
 from plotting import MARKERS, bar_of, colour, draw, draw_curve, label_of, legend, run_lines, save, tidy
 from sae_metrics import pareto_front
 
@@ -46,28 +43,17 @@ CURVE_STEPS = 100
 class Run:
     """What one run_<i> folder holds."""
 
-    name: str
     label: str
     scores: dict[str, dict[str, list[float]]]
     """Variant → metric → value per seed; the evaluator's where there are such."""
     curves: dict[str, Array]
     """Variant → squared error [points, seeds]."""
-    encoders: dict[str, Array]
-    """Variant → W_enc [d, m] of the first seed."""
-    decoders: dict[str, Array]
-    """Variant → W_dec [m, d] of the first seed."""
-    directions: dict[str, Array]
-    """Variant → the first seed's true directions V [n, d]."""
 
 
 def load_run(folder: Path) -> Run:
     """Read one run folder; raises OSError, KeyError or ValueError when something is missing."""
-    official = scores_of(folder)
-    curves, weights = np.load(folder / "training_curves.npz"), np.load(folder / "weights.npz")
-    encoders = {variant: weights[variant][0] for variant in official}
-    decoders = {variant: np.load(folder / "saes" / variant / "decoder.npz")["W_dec"][0] for variant in official}
-    directions = {variant: weights[f"directions@{variant_and_tree(variant)[1]}"][0] for variant in official}
-    return Run(folder.name, label_of(folder, LABELS), official, dict(curves), encoders, decoders, directions)
+    curves = dict(np.load(folder / "training_curves.npz"))
+    return Run(label_of(folder, LABELS), scores_of(folder), curves)
 
 
 def all_variants(runs: list[Run]) -> list[str]:
@@ -157,61 +143,6 @@ def plot_curves(runs: list[Run], out_dir: Path) -> None:
     save(figure, out_dir / "training_curves.png")
 
 
-def best_order(cosines: Array) -> Array:
-    """Latents [m] in the order of the features that they match best, one to one; those without a feature come last.
-
-    Args:
-        cosines: of latents and features [m, n]; m and n may differ.
-    """
-    latents, features = linear_sum_assignment(-np.abs(cosines))
-    matched = latents[np.argsort(features)]
-    rest = np.setdiff1d(np.arange(len(cosines)), matched)
-    order: Array = np.concatenate([matched, rest])
-    return order
-
-
-def cosines_with(directions: Array, weights: Array) -> Array:
-    """Cosines of weights [m, d] with directions [n, d], [m, n]; 0 for a zero row."""
-    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    cosines: Array = weights / np.where(lengths > 0, lengths, 1) @ unit.T
-    return cosines
-
-
-def plot_all_directions(runs: list[Run], out_dir: Path) -> None:
-    for run in runs:
-        plot_directions(run, out_dir)
-
-
-def plot_directions(run: Run, out_dir: Path) -> None:
-    """Two panels per variant: cosines of encoder and decoder with the true directions, in the decoder's best order."""
-    variants = list(run.decoders)
-    rows = -(-len(variants) // 2)
-    figure, axes = plt.subplots(rows, 4, figsize=(17, 4.35 * rows + 0.8), squeeze=False, layout="constrained")
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for v, variant in enumerate(variants):
-        truth = run.directions[variant]
-        names = plot_data.feature_names(generator(0, tree=variant_and_tree(variant)[1]).hierarchy)
-        decoder = cosines_with(truth, run.decoders[variant])
-        encoder = cosines_with(truth, run.encoders[variant].T)
-        order = best_order(decoder)
-        for side, (what, cosines) in enumerate((("encoder", encoder), ("decoder", decoder))):
-            ax = axes[v // 2, 2 * (v % 2) + side]
-            ax.set_axis_on()
-            image = ax.imshow(cosines[order], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-            ax.set_title(f"{variant}: {what}", fontsize=14)
-            ax.set_xticks(range(len(truth)), names, rotation=90, fontsize=12)
-            ax.set_yticks(range(len(order)), order, fontsize=12)
-            ax.set_ylabel("latent" if side == 0 else "", fontsize=16)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=40)
-    bar.set_label("cosine with the feature's direction", fontsize=17)
-    bar.ax.tick_params(labelsize=14)
-    figure.suptitle(f"{run.label}, first seed: latents in the order of the features they match", fontsize=20)
-    save(figure, out_dir / f"directions_{run.name}.png")
-
-
 if __name__ == "__main__":
     matplotlib.use("Agg")
-    plot_data.draw(run_arguments(__doc__).out_dir)
-    draw(__doc__, load_run, plot_scores, plot_front, plot_curves, plot_all_directions)
+    draw(__doc__, load_run, plot_scores, plot_front, plot_curves)

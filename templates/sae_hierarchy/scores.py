@@ -1,13 +1,11 @@
-"""Every metric of a trained SAE on held-out samples, for experiment.py and evaluate.py alike. Protected."""
+"""Every metric of a trained SAE: those that samples alone tell, and those that need the answers. Protected."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 import sae_metrics
-from data import TOY, fresh_numbers, generator
 from hierarchy import Hierarchy
 
 
@@ -21,40 +19,62 @@ class Coder(Protocol):
     def decode(self, z: Tensor) -> Tensor: ...
 
 
-@torch.no_grad()
-def measure(sae: Coder, seeds: Sequence[int], purpose: int, n_rows: int, tree: str = TOY) -> dict[str, list[float]]:
-    """Metric → value per seed, on n_rows held-out samples of each; formulas and sources are in sae_metrics.py.
+class World(Protocol):
+    """Where the samples of a seed come from."""
+
+    directions: Tensor
+    hierarchy: Hierarchy
+
+
+def measure_on_samples(sae: Coder, x: Tensor) -> dict[str, list[float]]:
+    """Metric → value per seed, those that samples x [S, N, d] alone tell; what experiment.py reports."""
+    xhat, z = _coded(sae, x)
+    return _by_metric([_without_answers(*of_seed) for of_seed in zip(x, xhat, z, strict=True)])
+
+
+def measure(sae: Coder, x: Tensor, a: Tensor, worlds: list[World]) -> dict[str, list[float]]:
+    """Metric → value per seed; formulas and sources are in sae_metrics.py.
 
     Args:
         sae: one autoencoder per seed.
-        seeds: whose directions and samples these are.
-        purpose: VALIDATION_SEED, or the evaluator's.
-        n_rows: samples per seed.
-        tree: which tree they are samples of.
+        x: held-out samples [S, N, d].
+        a: the activations of the features in them, [S, N, features].
+        worlds: where each seed's samples come from.
     """
-    worlds = [generator(seed, tree=tree) for seed in seeds]
-    samples = [world.sample(n_rows, fresh_numbers(purpose, seed)) for world, seed in zip(worlds, seeds, strict=True)]
-    x = torch.stack([vectors for vectors, _ in samples])
-    device = sae.W_dec.device
-    z = sae.encode(x.to(device))
-    xhat, z = sae.decode(z).cpu(), z.cpu()
+    xhat, z = _coded(sae, x)
     dictionaries = sae.W_dec.detach().cpu()
-    per_seed = [
-        _of_one_seed(x[s], xhat[s], z[s], samples[s][1], dictionaries[s], world.directions, world.hierarchy)
-        for s, world in enumerate(worlds)
-    ]
+    return _by_metric(
+        [
+            _without_answers(x[s], xhat[s], z[s]) | _with_answers(x[s], z[s], a[s], dictionaries[s], world)
+            for s, world in enumerate(worlds)
+        ]
+    )
+
+
+@torch.no_grad()
+def _coded(sae: Coder, x: Tensor) -> tuple[Tensor, Tensor]:
+    """xhat [S, N, d] and z [S, N, m] of x [S, N, d]."""
+    z = sae.encode(x.to(sae.W_dec.device))
+    return sae.decode(z).cpu(), z.cpu()
+
+
+def _by_metric(per_seed: list[dict[str, float]]) -> dict[str, list[float]]:
     return {metric: [scores[metric] for scores in per_seed] for metric in per_seed[0]}
 
 
-def _of_one_seed(
-    x: Tensor,
-    xhat: Tensor,
-    z: Tensor,
-    a: Tensor,
-    dictionary: Tensor,
-    directions: Tensor,
-    hierarchy: Hierarchy,
-) -> dict[str, float]:
+def _without_answers(x: Tensor, xhat: Tensor, z: Tensor) -> dict[str, float]:
+    shrinkage = sae_metrics.shrinkage(x, xhat)
+    return {
+        "fvu": sae_metrics.fvu(x, xhat),
+        "l0": sae_metrics.l0(z),
+        "dead_fraction": sae_metrics.dead_fraction(z),
+        "shrinkage": shrinkage,
+        "shrinkage_error": abs(shrinkage - 1),
+    }
+
+
+def _with_answers(x: Tensor, z: Tensor, a: Tensor, dictionary: Tensor, world: World) -> dict[str, float]:
+    directions, hierarchy = world.directions, world.hierarchy
     pairs = hierarchy.parent_child_pairs
     cosines = sae_metrics.absolute_cosines(dictionary, directions)
     latents = sae_metrics.best_latents(cosines)
@@ -62,17 +82,11 @@ def _of_one_seed(
     absorption = sae_metrics.absorption(x, z, a, dictionary, directions, latents, pairs)
     mi, nmi = _shared_by_parent_and_child(z[:, latents], pairs)
     true_mi, true_nmi = _shared_by_parent_and_child(a, pairs)
-    l0, shrinkage = sae_metrics.l0(z), sae_metrics.shrinkage(x, xhat)
     return {
         "mcc": sae_metrics.mcc(cosines),
         "mmcs": sae_metrics.mmcs(cosines),
         "uniqueness": sae_metrics.uniqueness(cosines),
-        "fvu": sae_metrics.fvu(x, xhat),
-        "l0": l0,
-        "l0_error": abs(l0 - hierarchy.expected_l0),
-        "dead_fraction": sae_metrics.dead_fraction(z),
-        "shrinkage": shrinkage,
-        "shrinkage_error": abs(shrinkage - 1),
+        "l0_error": abs(sae_metrics.l0(z) - hierarchy.expected_l0),
         "precision": detectors.precision,
         "recall": detectors.recall,
         "f1": detectors.f1,

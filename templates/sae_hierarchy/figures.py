@@ -1,11 +1,13 @@
-"""Draw and describe data of two small trees side by side: independent children, and exclusive ones. Protected.
+"""Draw what only the answers show: the data, and what the runs' dictionaries have to do with the features. Protected.
 
-    python plot_data.py --out_dir=plots
+    python figures.py --run_dir=<folder that holds run_0, run_1, ...> --out_dir=plots
 
-The samples follow from the protected files in trees/, so nothing of a run is read. It writes
-  data_samples.png     vectors and activations by level of the first samples,
-  data_directions.png  the features' directions and the cosines between them,
-  data.txt             size, moments and sparsity of the vectors, found and exact firing probabilities, the directions.
+It writes
+  directions_run_<i>.png  cosines of encoder and decoder with the true directions,
+and of the two small trees side by side, independent children and exclusive ones,
+  data_samples.png        vectors and activations by level of the first samples,
+  data_directions.png     the features' directions and the cosines between them,
+  data.txt                size, moments and sparsity of the vectors, firing probabilities found and exact, directions.
 """
 
 import json
@@ -20,12 +22,14 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from artifacts import run_arguments
-from data import PARAMETERS, TREES
+from artifacts import Array, load_arrays, load_runs, requested_seeds, run_arguments
+from data import WIDTHS, variant_and_tree
 from generators import HierarchicalDataGenerator
 from hierarchy import Hierarchy
+from world import PARAMETERS, TREES, generator
 
 CONFIGURATIONS = {"simple hierarchy": TREES / PARAMETERS["simple"], "exclusive groups": TREES / PARAMETERS["exclusive"]}
 N_SAMPLES = 10_000
@@ -168,18 +172,95 @@ def tables(configurations: list[Sampled]) -> str:
 
 
 def draw(out_dir: Path) -> None:
-    """Write the figures and the tables."""
+    """Write the figures and the tables of the data."""
     configurations = sampled()
     draw_samples(configurations, out_dir)
     draw_directions(configurations, out_dir)
     (out_dir / "data.txt").write_text(tables(configurations))
 
 
+@dataclass(frozen=True)
+class Dictionaries:
+    """The first seed's weights of one run."""
+
+    run: str
+    encoders: dict[str, Array]
+    """Variant → W_enc^T [m, d]; variants without saved encoder weights are left out."""
+    decoders: dict[str, Array]
+    """Variant → W_dec [m, d]."""
+
+
+def load_dictionaries(folder: Path) -> Dictionaries:
+    """Read one run folder; raises ArtifactError or ValueError if something is missing."""
+    n_seeds = len(requested_seeds())
+    variants = sorted(path.parent.name for path in (folder / "saes").glob("*/decoder.npz"))
+    sizes = {variant: WIDTHS[variant_and_tree(variant)[1]] for variant in variants}
+    weights = load_arrays(folder / "weights.npz", {}, {v: (n_seeds, d, m) for v, (d, m) in sizes.items()})
+    decoders = {}
+    for variant, (d, m) in sizes.items():
+        shapes = {"W_dec": (n_seeds, m, d), "b_dec": (n_seeds, 1, d)}
+        decoders[variant] = load_arrays(folder / "saes" / variant / "decoder.npz", shapes)["W_dec"][0]
+    return Dictionaries(folder.name, {v: w[0].T for v, w in weights.items()}, decoders)
+
+
+def best_order(cosines: Array) -> Array:
+    """Latents [m] in the order of the features that they match best, one to one; those without a feature come last.
+
+    Args:
+        cosines: of latents and features [m, n]; m and n may differ.
+    """
+    latents, features = linear_sum_assignment(-np.abs(cosines))
+    matched = latents[np.argsort(features)]
+    rest = np.setdiff1d(np.arange(len(cosines)), matched)
+    order: Array = np.concatenate([matched, rest])
+    return order
+
+
+def cosines_with(directions: Array, weights: Array) -> Array:
+    """Cosines of weights [m, d] with directions [n, d], [m, n]; 0 for a zero row."""
+    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    cosines: Array = weights / np.where(lengths > 0, lengths, 1) @ unit.T
+    return cosines
+
+
+def draw_dictionaries(run: Dictionaries, out_dir: Path) -> None:
+    """Two panels per variant: cosines of encoder and decoder with the true directions, in the decoder's best order."""
+    variants = list(run.decoders)
+    rows = -(-len(variants) // 2)
+    figure, axes = plt.subplots(rows, 4, figsize=(17, 4.35 * rows + 0.8), squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for v, variant in enumerate(variants):
+        world = generator(requested_seeds()[0], tree=variant_and_tree(variant)[1])
+        truth, names = world.directions.numpy(), feature_names(world.hierarchy)
+        order = best_order(cosines_with(truth, run.decoders[variant]))
+        for side, (what, weights) in enumerate((("encoder", run.encoders), ("decoder", run.decoders))):
+            if variant not in weights:
+                continue
+            cosines = cosines_with(truth, weights[variant])
+            ax = axes[v // 2, 2 * (v % 2) + side]
+            ax.set_axis_on()
+            image = ax.imshow(cosines[order], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+            ax.set_title(f"{variant}: {what}", fontsize=14)
+            ax.set_xticks(range(len(truth)), names, rotation=90, fontsize=12)
+            ax.set_yticks(range(len(order)), order, fontsize=12)
+            ax.set_ylabel("latent" if side == 0 else "", fontsize=16)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=40)
+    bar.set_label("cosine with the feature's direction", fontsize=17)
+    bar.ax.tick_params(labelsize=14)
+    figure.suptitle(f"{run.run}, first seed: latents in the order of the features they match", fontsize=20)
+    figure.savefig(out_dir / f"directions_{run.run}.png", dpi=150)
+    plt.close(figure)
+
+
 def main() -> None:
     matplotlib.use("Agg")
-    out_dir = run_arguments(__doc__).out_dir
-    draw(out_dir)
-    print((out_dir / "data.txt").read_text(), end="")
+    arguments = run_arguments(__doc__, "run_dir")
+    draw(arguments.out_dir)
+    for run in load_runs(load_dictionaries, arguments.run_dir):
+        if run.decoders:
+            draw_dictionaries(run, arguments.out_dir)
 
 
 if __name__ == "__main__":
