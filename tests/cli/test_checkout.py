@@ -67,7 +67,7 @@ def test_a_template_with_an_environment_of_its_own_says_what_it_needs_and_where_
     assert said.code == 0, said.err
     assert "needs the packages in requirements.txt and what its prepare command downloads" in said.out
     assert "harness template check tiny" in said.out
-    assert "left out: held-out files" in said.out
+    assert "left out: answers and held-out files" in said.out
     command = printed(said.out, "HARNESS_SEEDS=")
     environments = project.root / "runs" / "environments"
     assert f"HARNESS_ASSETS={environments}/tiny-" in command
