@@ -516,7 +516,8 @@ def test_samples_from_another_generator_do_not_disturb_the_own_ones(generators: 
 
 def test_both_configurations_are_drawn_and_described_side_by_side(tmp_path: Path) -> None:
     where = pinned.pin("sae_hierarchy", tmp_path / "template")
-    done = pinned.script(where, "plot_data.py", f"--out_dir={tmp_path / 'plots'}")
+    (tmp_path / "no_runs").mkdir()
+    done = pinned.script(where, "figures.py", f"--run_dir={tmp_path / 'no_runs'}", f"--out_dir={tmp_path / 'plots'}")
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {
         "data_samples.png",
@@ -524,7 +525,6 @@ def test_both_configurations_are_drawn_and_described_side_by_side(tmp_path: Path
         "data.txt",
     }
     table = (tmp_path / "plots" / "data.txt").read_text()
-    assert done.stdout == table
     (line,) = [line for line in table.splitlines() if line.startswith("P(B active)")]
     found, exact = re.findall(r"(0\.\d{4}) \(", line), re.findall(r"\((0\.\d{4})\)", line)
     assert exact == ["0.1600", "0.1200"]

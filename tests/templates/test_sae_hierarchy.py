@@ -25,7 +25,10 @@ VARIANTS = ("relu_l1", "topk", "batch_topk", "jump_relu", "gated", "matryoshka",
 SEEDS = (0, 1)
 MEANS_BY_NEAREST_FEATURE = {"uniqueness", "precision", "recall", "f1"}
 """Metrics that are a mean over 20 latents, each taken for the feature that it lies closest to."""
-MODULES = ("artifacts", "data", "held_out", "scores", "sae", "sae_files", "experiment", "evaluate", "plot")
+MODULES = (
+    *("artifacts", "data", "world", "held_out", "scores", "sae", "sae_files", "samples", "experiment", "evaluate"),
+    *("plot", "figures"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def undecided(modules: dict[str, ModuleType], variant: str, seeds: Sequence[int]
     An absorbing latent points halfway between parent and child. Directions differ by 2e-6 from machine to machine.
     """
     dictionaries = modules["sae_files"].load_sae(BASELINE / "saes" / variant, len(seeds), 20, 20).W_dec
-    directions = torch.stack([modules["data"].generator(seed).directions for seed in seeds])
+    directions = torch.stack([modules["world"].generator(seed).directions for seed in seeds])
     nearest, next_nearest = (dictionaries @ directions.mT).abs().topk(2, dim=2).values.unbind(dim=2)
     return (nearest - next_nearest < 5e-5).sum(dim=1).tolist()
 
@@ -144,11 +147,13 @@ class Absorbed(Perfect):
 
 @pytest.fixture(scope="module")
 def directions(modules: dict[str, ModuleType]) -> Tensor:
-    return torch.stack([modules["data"].generator(seed).directions for seed in SEEDS])
+    return torch.stack([modules["world"].generator(seed).directions for seed in SEEDS])
 
 
 def measured(modules: dict[str, ModuleType], coder: Perfect) -> dict[str, list[float]]:
-    return modules["scores"].measure(coder, SEEDS, modules["data"].VALIDATION_SEED, 50_000)
+    worlds = [modules["world"].generator(seed) for seed in SEEDS]
+    x, a = map(torch.stack, zip(*(world.sample(50_000) for world in worlds), strict=True))
+    return modules["scores"].measure(coder, x, a, worlds)
 
 
 def test_the_true_dictionary_has_perfect_scores(modules: dict[str, ModuleType], directions: Tensor) -> None:
@@ -181,23 +186,59 @@ def test_the_absorbed_optimum_has_the_scores_of_its_closed_form(
     assert scores["parent_child_nmi_error"] == pytest.approx([0.429] * 2, abs=0.01)
 
 
-def test_training_and_held_out_samples_are_different_draws_of_one_law(modules: dict[str, ModuleType]) -> None:
-    data, evaluation_seed = modules["data"], modules["held_out"].EVALUATION_SEED
-    world = data.generator(0)
-    assert world.hierarchy.expected_l0 == pytest.approx(data.TRUE_L0)
-    draws = [world.sample(100)[0]]
-    purposes = (evaluation_seed, data.VALIDATION_SEED)
-    draws += [world.sample(100, data.fresh_numbers(purpose, 0))[0] for purpose in purposes]
+def written_samples(where: Path, folder: Path, seeds: str) -> Path:
+    """What samples.py writes for a smoke run on these seeds."""
+    done = pinned.script(where, "samples.py", f"--out_dir={folder}", HARNESS_SEEDS=seeds, HARNESS_SMOKE="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples_of_3_and_4(where: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written_samples(where, tmp_path_factory.mktemp("both"), "3,4")
+
+
+def test_samples_for_training_for_validation_and_for_evaluation_are_different_draws_of_one_law(
+    modules: dict[str, ModuleType], samples_of_3_and_4: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(samples_of_3_and_4))
+    world = modules["world"].generator(3)
+    assert world.hierarchy.expected_l0 == pytest.approx(modules["data"].TRUE_L0)
+    draws = [modules["data"].samples("toy", split, [3, 4])[0][:100] for split in ("train", "validation")]
+    draws.append(world.sample(100, torch.Generator().manual_seed(modules["held_out"].EVALUATION_SEED + 3))[0])
     assert not any(torch.equal(draws[i], draws[j]) for i in range(3) for j in range(i))
-    assert torch.equal(draws[1], world.sample(100, data.fresh_numbers(evaluation_seed, 0))[0])
+    for x in draws:
+        activations = x @ world.directions.mT
+        assert activations == pytest.approx(activations.round().numpy(), abs=1e-4), (
+            "each is made of this world's features"
+        )
 
 
-def test_the_batches_of_a_seed_are_its_own(modules: dict[str, ModuleType]) -> None:
-    batches = modules["experiment"].batches
-    together = list(batches([3, 4], 3, torch.device("cpu")))
-    alone = list(batches([4], 3, torch.device("cpu")))
+def test_the_samples_and_the_batches_of_a_seed_are_its_own(
+    modules: dict[str, ModuleType],
+    where: Path,
+    samples_of_3_and_4: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batches, samples = modules["experiment"].batches, modules["data"].samples
+    monkeypatch.setenv("HARNESS_DATA", str(samples_of_3_and_4))
+    together = list(batches(samples("toy", "train", [3, 4]), [3, 4], 3))
+    monkeypatch.setenv("HARNESS_DATA", str(written_samples(where, tmp_path, "4")))
+    alone = list(batches(samples("toy", "train", [4]), [4], 3))
     assert [tuple(x.shape) for x in together] == [(2, 200, 20)] * 3
     assert all(torch.equal(x[1], y[0]) for x, y in zip(together, alone, strict=True))
+
+
+def test_there_are_samples_of_the_requested_seeds_only(
+    modules: dict[str, ModuleType], samples_of_3_and_4: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(samples_of_3_and_4))
+    with pytest.raises(SystemExit, match="samples of 2 seeds, not of 1"):
+        modules["data"].samples("toy", "train", [5])
+    monkeypatch.delenv("HARNESS_DATA")
+    with pytest.raises(SystemExit, match="harness template checkout sae_hierarchy"):
+        modules["data"].samples("toy", "train", [3, 4])
 
 
 def test_the_learning_rate_stays_and_then_falls_to_zero(modules: dict[str, ModuleType]) -> None:
@@ -213,7 +254,7 @@ def test_latents_are_ordered_by_the_feature_they_match_whatever_their_number(
     cosines = np.array([[0.1, 0.0, -0.9], [0.8, 0.1, 0.0], [0.0, 0.7, 0.1], [0.2, 0.2, 0.2], [0.0, 0.3, 0.0]])[
         :n_latents
     ]
-    assert modules["plot"].best_order(cosines).tolist() == {2: [1, 0], 3: [1, 2, 0], 5: [1, 2, 0, 3, 4]}[n_latents]
+    assert modules["figures"].best_order(cosines).tolist() == {2: [1, 0], 3: [1, 2, 0], 5: [1, 2, 0, 3, 4]}[n_latents]
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +263,7 @@ def sound(modules: dict[str, ModuleType], tmp_path_factory: pytest.TempPathFacto
     run = tmp_path_factory.mktemp("run")
     sae = modules["sae"].ARCHITECTURES["topk"](SEEDS, 20, 20, k=2)
     modules["sae_files"].save_sae(run / "saes" / "mine", sae)
+    np.savez(run / "training_curves.npz", mine=np.ones((1, 2), dtype=np.float32))
     (run / "final_info.json").write_text('{"mine": {}}')
     return run
 
@@ -235,7 +277,7 @@ def test_a_variant_of_ones_own_is_measured(where: Path, sound: Path, tmp_path: P
     done = evaluated(where, sound, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads((tmp_path / "final_info.json").read_text())["mine"]["final_info_dict"]
-    beside_their_errors = {"l0", "shrinkage", "parent_child_mi", "parent_child_nmi"}
+    beside_their_errors = {"steps", "l0", "shrinkage", "parent_child_mi", "parent_child_nmi"}
     assert set(scores) == set(template.manifest.metrics) - {"train_seconds"} | beside_their_errors
     assert all(0 < l0 <= 2 for l0 in scores["l0"])
 
@@ -245,13 +287,14 @@ def test_an_sae_on_another_tree_is_measured_on_that_tree(
 ) -> None:
     monkeypatch.setenv("HARNESS_SEEDS", "0,1")
     for tree, (d_model, n_latents) in {"simple": (256, 3), "exclusive": (128, 3)}.items():
-        assert modules["data"].widths(tree) == (d_model, n_latents)
-        (x,) = modules["experiment"].batches([0, 1], 1, torch.device("cpu"), tree)
-        assert x.shape == (2, 200, d_model)
+        assert modules["data"].WIDTHS[tree] == (d_model, n_latents)
+        assert modules["world"].generator(0, tree=tree).directions.shape == (n_latents, d_model)
         sae = modules["sae"].ARCHITECTURES["relu_l1"](SEEDS, d_model, n_latents, l1=0.05)
-        sae.init_from_directions(torch.stack([modules["data"].generator(s, tree=tree).directions for s in SEEDS]))
+        sae.init_from_directions(torch.stack([modules["world"].generator(s, tree=tree).directions for s in SEEDS]))
         sae.b_enc.data.fill_(-0.1)  # so that rounding does not fire a latent
         modules["sae_files"].save_sae(tmp_path / "saes" / f"relu_l1@{tree}", sae)
+    curves = {f"relu_l1@{tree}": np.ones((1, 2), dtype=np.float32) for tree in ("simple", "exclusive")}
+    np.savez(tmp_path / "training_curves.npz", **curves)
     (tmp_path / "final_info.json").write_text('{"relu_l1@simple": {}, "relu_l1@exclusive": {}}')
     scores = modules["evaluate"].official(tmp_path)
     assert list(scores) == ["relu_l1@simple", "relu_l1@exclusive"]
@@ -284,6 +327,8 @@ HOSTILE = {
     "a tree that is none": lambda run: replace(run, "final_info.json", '{"mine@forest": {}}'),
     "no names": lambda run: replace(run, "final_info.json", "[]"),
     "a reported variant that was not saved": lambda run: replace(run, "final_info.json", '{"mine": {}, "other": {}}'),
+    "no training curve": lambda run: (run / "training_curves.npz").unlink(),
+    "a training curve of other seeds": lambda run: np.savez(run / "training_curves.npz", mine=np.ones((9, 3), "f4")),
     "half a decoder": lambda run: replace(run, "saes/mine/decoder.npz", "PK"),
     "an operation that is none": lambda run: replace(
         run, "saes/mine/encoder.json", (run / "saes/mine/encoder.json").read_text().replace("aten.relu", "aten.system")
