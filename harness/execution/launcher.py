@@ -21,7 +21,7 @@ from harness.execution.job import Job, JobResult
 from harness.execution.outputs import failure, keep, remove, tail
 from harness.execution.process import clean_variables
 from harness.records import Claim, Machine, Outcome, Scores
-from harness.results import final_info
+from harness.results import final_info, limits
 from harness.template.folder import Template
 
 Tick = Callable[[float, str], None]
@@ -81,7 +81,7 @@ class Launcher:
 
     def smoke(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> LaunchResult:
         """The same on a tiny scale, for a template with a smoke run."""
-        return self._launch(self._experiment(code, folder, out_dir, smoke=True), tick)
+        return self._launch(self._experiment(code, folder, out_dir, smoke=True), tick, smoke=True)
 
     def plot(self, code: Path, folder: Path, out_dir: Path, tick: Tick) -> str:
         """Run plot.py; returns the error, or an empty string."""
@@ -121,14 +121,15 @@ class Launcher:
             return job
         return replace(job, then=self._judging_job("evaluate.py", folder / "evaluation", out_dir, smoke))
 
-    def _launch(self, job: Job, tick: Tick) -> LaunchResult:
+    def _launch(self, job: Job, tick: Tick, smoke: bool = False) -> LaunchResult:
         """Run an experiment and read its results."""
         result = self._finish(job, tick)
+        remove(Path(job.out_dir) / "verified.json")  # only an evaluator may write one
         if not result.went_well:
             outcome, message = failure(job, result)
             return LaunchResult(outcome, result.seconds, result.peak_memory, message, sandbox=result.sandbox)
         try:
-            reported, scores = self._scores(job, result, Path(job.out_dir))
+            reported, scores = self._scores(job, result, Path(job.out_dir), smoke)
         except MetricsError as error:
             seconds, memory = result.seconds, result.peak_memory
             return LaunchResult("no-metrics", seconds, memory, str(error), sandbox=result.sandbox)
@@ -142,12 +143,21 @@ class Launcher:
             sandbox=result.sandbox,
         )
 
-    def _scores(self, job: Job, result: JobResult, out_dir: Path) -> tuple[Scores, Scores]:
-        """The reported and the official metrics; the official ones are the evaluator's, if the template has one."""
-        seeds = len(self.seeds or self.template.manifest.run.seeds)
-        reported = final_info.read(out_dir / "final_info.json", self.template.manifest.metrics, seeds)
+    @property
+    def _seeds(self) -> tuple[int, ...]:
+        return self.seeds or self.template.manifest.run.seeds
+
+    def _scores(self, job: Job, result: JobResult, out_dir: Path, smoke: bool) -> tuple[Scores, Scores]:
+        """The reported and the official metrics; the official ones are the evaluator's, if the template has one.
+
+        Raises:
+            MetricsError: there are none, or one is outside the template's limits, which a smoke run need not keep.
+        """
+        manifest, seeds = self.template.manifest, len(self._seeds)
+        wanted = {**manifest.metrics, **({} if job.then else manifest.limits)}
+        reported = final_info.read(out_dir / "final_info.json", wanted, seeds)
         if job.then is None:
-            remove(out_dir / "verified.json")  # only an evaluator may write one
+            self._refuse_outside(reported, smoke)
             return reported, reported
         if result.then is None:
             raise StudyPaused(f"the output of {out_dir.name} was not evaluated; resume the study to evaluate it")
@@ -157,9 +167,15 @@ class Launcher:
             measured = final_info.read(verified, None, seeds)
         except MetricsError as error:
             raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
-        scores = final_info.overlay(reported, measured, self.template.manifest.primary)
+        scores = final_info.overlay(reported, measured, manifest.primary)
+        limits.refuse_missing(manifest.limits, measured, "evaluate.py")  # what the script reports limits nothing
+        self._refuse_outside(measured, smoke)
         keep(verified, out_dir / "verified.json")
         return reported, scores
+
+    def _refuse_outside(self, scores: Scores, smoke: bool) -> None:
+        if not smoke:
+            limits.refuse_outside(self.template.manifest.limits, scores, self._seeds)
 
     def _judging_job(self, script: str, folder: Path, run_dir: Path, smoke: bool) -> Job:
         """A job that runs a script of the pinned template on what a run saved.

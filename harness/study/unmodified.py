@@ -31,7 +31,7 @@ HOW_IT_FAILED = {
     "crashed": "crashed",
     "timeout": "took longer than [run] timeout allows",
     "memory": "used more than [run] memory allows",
-    "no-metrics": "gave no usable final_info.json",
+    "no-metrics": "gave no metrics that count",
 }
 """Outcome of a launch → what to say of the template."""
 
