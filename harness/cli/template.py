@@ -49,6 +49,9 @@ def _check_one(chosen: Template) -> None:
         print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
         for name in outside(values, chosen.manifest.search_space):
             print(f"{chosen.name}: warning: {name} = {values[name]!r} is outside its [search_space.{name}]")
+    if chosen.manifest.limits:
+        bounds = "; ".join(f"{name} {limit}" for name, limit in chosen.manifest.limits.items())
+        print(f"{chosen.name}: a run counts only with {bounds}")
     if len(chosen.manifest.run.seeds) == 1:
         print(f"{chosen.name}: warning: no verdict is possible with one seed; name several in [run] seeds")
     if chosen.manifest.smoke:

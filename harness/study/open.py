@@ -10,6 +10,7 @@ from harness.agents import Setup
 from harness.errors import UserError
 from harness.execution import environment, lock, process
 from harness.execution.executors import make
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher
 from harness.paths import ProjectPaths, StudyPaths
 from harness.planning.strategies import BUILT_IN as STRATEGIES
@@ -68,6 +69,15 @@ def open_study(
         )
         agent = make_agent(setup)
         stack.callback(agent.close)
+        jobs = Jobs(
+            template=pinned,
+            pinned=paths.pinned,
+            pinned_digest=begun.pinned,
+            held_out_digest=begun.held_out,
+            environment=environment.ready(pinned, project.environments, watcher.note),
+            sandboxed=options.sandboxed,
+            hidden=(str(project.root),),
+        )
         study = Study(
             paths=paths,
             template=pinned,
@@ -75,16 +85,7 @@ def open_study(
             journal=journal,
             agent=agent,
             strategy=plugins.find("strategy", begun.strategy, STRATEGIES)(),
-            launcher=Launcher(
-                template=pinned,
-                executor=executor,
-                pinned=paths.pinned,
-                pinned_digest=begun.pinned,
-                held_out_digest=begun.held_out,
-                environment=environment.ready(pinned, project.environments, watcher.note),
-                sandboxed=options.sandboxed,
-                hidden=(str(project.root),),
-            ),
+            launcher=Launcher(jobs, executor),
             watcher=watcher,
         )
         home, here = begun.baseline_machine, study.launcher.machine

@@ -84,5 +84,5 @@ class Study:
     @cached_property
     def type_check(self) -> TypeCheck:
         """The type check, which accepts the errors that the template itself has."""
-        python = self.launcher.environment.python
+        python = self.launcher.jobs.environment.python
         return TypeCheck(python, accepted_errors(python, self.paths.pinned))

@@ -13,6 +13,7 @@ from harness.errors import BaselineError, TemplateError, UserError
 from harness.execution import environment, lock
 from harness.execution.environment import Say
 from harness.execution.executors import Executor
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher, LaunchResult, Tick
 from harness.paths import ProjectPaths
 from harness.records import Claim, Machine
@@ -31,7 +32,7 @@ HOW_IT_FAILED = {
     "crashed": "crashed",
     "timeout": "took longer than [run] timeout allows",
     "memory": "used more than [run] memory allows",
-    "no-metrics": "gave no usable final_info.json",
+    "no-metrics": "gave no metrics that count",
 }
 """Outcome of a launch → what to say of the template."""
 
@@ -121,11 +122,11 @@ class Bench:
             claims = launcher.known(out_dir, scratch / "known", self.tick)
             if seeding is None:
                 seeding = self._probe(launcher, code, scratch / "probe", launched)
-            yield Finished(Template(launcher.pinned), launched, out_dir, seeding, claims)
+            yield Finished(Template(launcher.jobs.pinned), launched, out_dir, seeding, claims)
 
     def _probe(self, launcher: Launcher, code: Path, folder: Path, launched: LaunchResult) -> Seeding:
         """Run the template on other seeds, as many as its own, and see what that changes."""
-        template = launcher.template
+        template = launcher.jobs.template
         first = max(template.manifest.run.seeds) + PROBE
         others = tuple(range(first, first + len(template.manifest.run.seeds)))
         self.say(f"trying other seeds ({others[0]}–{others[-1]}), to see whether they change the results")
@@ -168,7 +169,7 @@ class Bench:
 
     def _machine(self, template: Template) -> Machine | None:
         """What a run of the template would find; None if the executor does not know."""
-        return Launcher(template, self.executor, Path(), "", self._environment(template)).machine
+        return Launcher(Jobs(template, Path(), "", self._environment(template)), self.executor).machine
 
     def _measured(self, template: Template, stored: Baseline, kept: Path) -> Baseline:
         with self.run(template, stored.seeding) as finished:
@@ -204,7 +205,8 @@ class Bench:
             template.lay_out(code)
             digest = template.pin(pinned)
             ready = self._environment(template)
-            yield Launcher(template, self.executor, pinned, digest, ready, sandboxed=self.sandboxed), code, scratch
+            jobs = Jobs(template, pinned, digest, ready, sandboxed=self.sandboxed)
+            yield Launcher(jobs, self.executor), code, scratch
 
     def _environment(self, template: Template) -> environment.Environment:
         return environment.ready(template, self.project.environments, self.building)

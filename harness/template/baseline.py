@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.errors import BaselineError
+from harness.errors import BaselineError, MetricsError
 from harness.files import digest_of_file, write_json
 from harness.records import Claim, Machine, Record, Scores
-from harness.results import final_info
+from harness.results import final_info, limits
 from harness.results.seeds import Seeding
 from harness.template.folder import Template
 from harness.template.manifest import executed
@@ -96,6 +96,11 @@ def load(baselines: Path, template: Template) -> Baseline:
     why = _why_stale(stored.fingerprint, fingerprint(template))
     if why is not None:
         raise BaselineError(f"the baseline of {template.name} is stale: {why}; replace it with: {refresh}")
+    try:
+        limits.refuse_missing(template.manifest.limits, stored.scores, "it")
+        limits.refuse_outside(template.manifest.limits, stored.scores, stored.fingerprint.seeds)
+    except MetricsError as error:
+        raise BaselineError(f"the stored baseline of {template.name} breaks the template's limits: {error}") from error
     return stored
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.records import MetricSpec, Record
+from harness.results.limits import Limit
 
 SHARED_PLOTTING = "plotting.py"
 """What plot.py files share. It draws only: a run that imported it could change without being another one."""
@@ -217,6 +218,9 @@ class Manifest(Record):
     run: RunSpec = RunSpec()
     smoke: SmokeSpec | None = None
     metrics: dict[str, MetricSpec]
+    limits: dict[str, Limit] = {}
+    """Bounds of values per seed that the evaluator gives (without one, the script), whether or not they are metrics.
+    A run outside gets no result."""
     search_space: dict[str, Dimension] = {}
 
     @model_validator(mode="after")

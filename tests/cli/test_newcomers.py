@@ -47,7 +47,7 @@ def test_an_unknown_setting_lists_the_known_ones(project: Project) -> None:
         ("[smoke]\ntimeout", "[smoke]\ntimeuot", "smoke.timeuot: unknown key; did you mean timeout?"),
         ("low = 0.5", "lowest = 0.5", "search_space.SCALE.lowest: unknown key; did you mean low?"),
         ("[search_space.SCALE]", "[searchspace.SCALE]", "searchspace: unknown key; did you mean search_space?"),
-        ("[smoke]", "[xyz]", "xyz: unknown key; known: template, run, smoke, metrics, search_space"),
+        ("[smoke]", "[xyz]", "xyz: unknown key; known: template, run, smoke, metrics, limits, search_space"),
         ("seeds = [0, 1, 2]", "seeds = 3", "run.seeds: must be a list, such as [0, 1, 2]"),
         ('protected = ["evaluate.py", "data.py"]', 'protected = "data.py"', 'must be a list, such as ["a"]'),
         ('"plot.py", ', '"plots.py", ', "[template] editable names plots.py, which does not exist"),
@@ -86,7 +86,7 @@ def test_a_script_without_usable_results_is_told_what_it_lacks(project: Project,
     assert found.code == 2
     assert said in found.err
     assert found.err.endswith(
-        "the unmodified tiny gave no usable final_info.json, for the reason above; "
+        "the unmodified tiny gave no metrics that count, for the reason above; "
         "to run it by hand: harness template checkout tiny FOLDER\n"
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import TemplateFault
 from harness.execution.executors.local import LocalExecutor
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher, LaunchResult
 from harness.template.folder import Template
 
@@ -25,7 +26,7 @@ class Bench:
     def launcher(self, evaluator: str = EVALUATE) -> Launcher:
         (self.toy / "evaluate.py").write_text(evaluator)
         template, pinned = Template(self.toy), self.root / "pinned" / "template"
-        return Launcher(template, LocalExecutor(), pinned, template.pin(pinned))
+        return Launcher(Jobs(template, pinned, template.pin(pinned)), LocalExecutor())
 
     def run(self, script: str = EXPERIMENT, evaluator: str = EVALUATE) -> LaunchResult:
         launcher = self.launcher(evaluator)
@@ -94,7 +95,7 @@ def test_what_an_evaluator_refuses_is_a_failed_attempt_with_its_line(bench: Benc
 
 def test_an_evaluator_that_was_changed_since_is_not_run(bench: Bench) -> None:
     launcher = bench.launcher()
-    (launcher.pinned / "evaluate.py").write_text(f"open({str(bench.root / 'ran')!r}, 'w')\n")
+    (launcher.jobs.pinned / "evaluate.py").write_text(f"open({str(bench.root / 'ran')!r}, 'w')\n")
     with pytest.raises(TemplateFault, match="has changed since the study began"):
         launcher.run(bench.toy, bench.root / "job", bench.root / "out", lambda *_: None)
     assert not (bench.root / "ran").exists()

@@ -10,6 +10,7 @@ import pytest
 
 from harness.execution import machine, process
 from harness.execution.executors.local import LocalExecutor
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher
 from harness.records import Machine
 from harness.state.events import StudyStarted
@@ -19,7 +20,7 @@ HERE = Machine(system="Linux x86_64", processor="A, AVX-512", threads=2, package
 
 
 def here(template: Template) -> Machine:
-    found = Launcher(template, LocalExecutor(), Path(), "").machine
+    found = Launcher(Jobs(template, Path(), ""), LocalExecutor()).machine
     assert found is not None
     return found
 

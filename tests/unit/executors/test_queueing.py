@@ -11,6 +11,7 @@ import pytest
 
 from harness.execution import process
 from harness.execution.job import Job
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher
 from harness.template.folder import Template
 
@@ -55,7 +56,7 @@ class TestQueueExecutor(ExecutorContract):
     ) -> None:
         code, pinned, told = tmp_path / "study", tmp_path / "template", []
         template.lay_out(code)
-        launcher = Launcher(template, executor, pinned, template.pin(pinned))
+        launcher = Launcher(Jobs(template, pinned, template.pin(pinned)), executor)
         result = launcher.run(code, tmp_path / "job", code / "run_1", lambda _, line: told.append(line))
         assert result.outcome == "ok", result.message
         assert told[0] == "queued"
