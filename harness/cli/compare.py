@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 ROOM = 130
 """Columns that the table needs; on narrower terminals it would cut numbers off."""
 HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "min. detectable", "verdict")
-
-MEANING = (
-    "min. detectable: a true gain of this size looks promising in four of five runs (80 % power); a smaller one can."
-)
+MEANING = "min. detectable: a true gain this large looks promising in 80 % of such runs; a smaller one can, too."
 
 
 @app.command()
