@@ -54,14 +54,14 @@ def _warning(found: Outlook, row: DatasetPower) -> str:
     if screening is None or decides is None:
         return ""
     setting, what = ("confirm", "a confirmation") if found.looks else ("seeds", f"a run on {found.seeds} seeds")
-    misses = f"{what} usually misses gains below {rough(decides)}{on}"
+    misses = f"{what} often misses gains below {rough(decides)}{on}"
     if row.left is not None and decides > row.left:
         return f"{misses}, but only {rough(row.left)} is left to gain; raise [run] {setting}"
     if row.worth and decides > row.worth:
         return f"{misses}, but {rough(row.worth)} is worth it; raise [run] {setting}"
     if row.left is not None and screening > row.left:
         return (
-            f"a run on {found.seeds} seeds usually misses gains below {rough(screening)}{on}, but only "
+            f"a run on {found.seeds} seeds often misses gains below {rough(screening)}{on}, but only "
             f"{rough(row.left)} is left to gain: few runs will look promising, and chance helps to choose the one that "
             "is confirmed; raise [run] seeds"
         )

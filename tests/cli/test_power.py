@@ -57,7 +57,7 @@ def test_json_has_every_number(project: Project) -> None:
 def test_more_than_is_left_to_gain_is_warned_of_wherever_it_is_said(project: Project) -> None:
     mean = parsed(project, "power", "tiny")["datasets"][0]["baseline_mean"]
     add(project, f"best = {mean - 1e-6}")
-    warning = "warning: a confirmation usually misses gains below"
+    warning = "warning: a confirmation often misses gains below"
     assert warning in read(project, "power", "tiny")
     assert "left to gain" in read(project, "power", "tiny").splitlines()[1]
     made = project.harness("baseline", "tiny", "--refresh")
