@@ -168,7 +168,7 @@ def noises() -> list[Noise]:
 
 
 def row(noise: Noise, studies: int) -> dict[str, object]:
-    compare._detectable = lambda *_: 0.0  # decides nothing, and is most of the time of a comparison
+    compare.minimum_detectable_effect = lambda *_: 0.0  # decides nothing, and is most of the time of a comparison
     found: dict[str, object] = {"noise": noise.name, "studies": studies}
     for gain in GAINS:
         rng = random.Random(f"{noise.name} {gain}")

@@ -55,6 +55,8 @@ class MetricSpec(Record):
     """Compared only with a baseline from the same kind of machine."""
     worth: Amount = 0.0
     """Of the primary metric: the smallest gain that matters."""
+    best: float | None = Field(None, allow_inf_nan=False)
+    """The best possible value, such as 1.0 for an accuracy; None if there is none."""
     guard: Amount | None = None
     """Of another metric: how much worse it may become in a run that is called better."""
 
@@ -256,8 +258,7 @@ class Comparison(Record):
     p: float | None = None
     """Two-sided Welch p value, uncorrected; None if it cannot be computed."""
     detectable: float | None = None
-    """Minimum detectable effect: the smallest true effect that this number of seeds would detect with 80 % power at the
-    corrected level."""
+    """Minimum detectable effect: the smallest true effect that this number of seeds would detect with 80 % power."""
     note: str = ""
     look: int = 0
     """On fresh seeds, for metrics that decide: number of the look after which this was computed, 1 for the first. Its

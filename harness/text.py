@@ -42,6 +42,15 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
+def rough(value: float) -> str:
+    """Two significant digits, for numbers that are known no better."""
+    return f"{value:.0f}" if 9.5 <= abs(value) < 1e6 else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    return f"{rough(100 * share)} %"
+
+
 def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"

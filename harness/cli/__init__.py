@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": ("replay",),
     "template": ("template",),
     "baseline": ("baseline",),
+    "power": ("power",),
     "audit": ("audit",),
     "doctor": ("doctor",),
 }

@@ -102,6 +102,7 @@ def _print_scores(name: str, found: Baseline) -> None:
 def _store(here: ProjectPaths, chosen: Template, executor: str, accept_fixed_seeds: bool, out: TextIO) -> None:
     from harness.cli.progress import bench
     from harness.errors import TemplateError
+    from harness.report.power import beforehand
     from harness.template import baseline as baselines
 
     with bench(here, executor) as place, place.run(chosen, seeding=None) as finished:
@@ -114,6 +115,9 @@ def _store(here: ProjectPaths, chosen: Template, executor: str, accept_fixed_see
     for claim in claims:
         holds = "pass" if claim.holds else "FAIL"
         print(f"  {holds}  {claim.claim}: {claim.found} (expected {claim.expected})", file=out)
+    seeding = finished.seeding or "unknown"
+    for line in beforehand(chosen.manifest, launched.scores, seeding, launched.seconds):
+        print(f"  {line}", file=out)
 
 
 def _again(here: ProjectPaths, chosen: list[Template], executor: str, as_json: bool) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROOM = 130
 """Columns that the table needs; on narrower terminals it would cut numbers off."""
 HEADS = ("run", "metric", "baseline ± sd", "run ± sd", "effect [95 % interval]", "p", "min. detectable", "verdict")
+MEANING = "min. detectable: a true gain this large looks promising in 80 % of such runs; a smaller one can, too."
 
 
 @app.command()
@@ -105,6 +106,7 @@ def _print_legend(history: History) -> None:
         over = f"the {tried} comparisons of this study" if tried > 1 else "one comparison"
         text = f"p: Welch's t test over seeds, Holm-corrected over {over}; intervals are not corrected."
         print_line((text, "dim"))
+        print_line((MEANING, "dim"))
     for run in history.measured:
         fresh = run.confirmed.comparisons if run.confirmed else ()
         looked = next((c for c in fresh if c.look and c.primary), None)

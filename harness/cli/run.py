@@ -79,6 +79,7 @@ def run(
     from harness.execution.executors import make
     from harness.planning import strategies
     from harness.plugins import find
+    from harness.report.power import beforehand
     from harness.study.create import check_name, create
     from harness.study.spec import ExecutionOptions, StudySpec
     from harness.template import baseline
@@ -110,12 +111,10 @@ def run(
     priced = worker.check(agents.Request(chosen, given, model, priced=budget.dollars is not None))
     if control:
         _check_control(control, here, chosen, name)
-    run_0 = baseline.folder(here.baselines, chosen) / "run_0"
     with bench(here, executor, sandbox) as place:
-        if baseline_from == "here":
-            stored, run_0 = place.baseline(chosen, stored)
-        else:
-            place.refuse_incomparable(chosen, stored)
+        stored, run_0 = (place.baseline if baseline_from == "here" else place.stored_baseline)(chosen, stored)
+    for line in beforehand(chosen.manifest, stored.scores, stored.seeding, stored.seconds, budget):
+        say(line)
     kept = given.model_dump(mode="json")
     specs = [
         StudySpec(chosen, stored, run_0, one, budget, agent, kept, priced, strategy, name, start, control)

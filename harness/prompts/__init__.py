@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.planning.budget import Left
+from harness.planning.power import outlook, why_nothing_to_plan
 from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.events import ConfirmationEnded
 from harness.state.history import History
 from harness.state.verdicts import disagreements, judge_confirmed, screen
-from harness.text import number
+from harness.text import number, rough
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,6 +37,7 @@ def says_done(reply: str) -> bool:
 def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) -> str:
     """The first prompt: idea, template, files, baseline, budget, rules; `how_to_edit` is the agent's own part."""
     begun = history.begun
+    planned = (manifest, begun.baseline, None, begun.budget)
     command = " ".join(part.replace("{out_dir}", "run_1") for part in manifest.run.command)
     return _render(
         "start.j2",
@@ -47,6 +49,7 @@ def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) ->
         manifest=manifest,
         command=command,
         baseline=rows(begun.baseline),
+        outlook=None if why_nothing_to_plan(manifest, begun.baseline, begun.seeding) else outlook(*planned),
         left=left,
         done=DONE,
     )
@@ -107,7 +110,7 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
         autoescape=False,  # prompts are plain text
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "rough": rough}
     return environment
 
 

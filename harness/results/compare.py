@@ -42,14 +42,15 @@ def compare(
     spec: MetricSpec,
     baseline: tuple[float, ...],
     values: tuple[float, ...],
-    tried: int,
+    tried: int = 1,
     same_machine: bool = True,
 ) -> Comparison:
     """Compare one metric of a run with the baseline.
 
     Args:
         baseline, values: one value per seed.
-        tried: the number of comparisons that are corrected together; it sets the level for `detectable`.
+        tried: the number of comparisons that share the error rate at which `detectable` must show. One if the
+            uncorrected interval decides, as it does in screening.
         same_machine: whether both were measured on the same kind of machine; only then may values be compared exactly.
     """
     low, high, p, detectable, note = _welch(baseline, values, tried, same_machine)
@@ -75,7 +76,7 @@ def compare(
 
 
 def against_baseline(
-    scores: Scores, baseline: Scores, metrics: Mapping[str, MetricSpec], *, tried: int, same_machine: bool
+    scores: Scores, baseline: Scores, metrics: Mapping[str, MetricSpec], *, same_machine: bool
 ) -> tuple[Comparison, ...]:
     """Every metric of a run on every dataset of the baseline; machine-bound ones only on the baseline's machine."""
     return tuple(
@@ -85,7 +86,6 @@ def against_baseline(
             spec=spec,
             baseline=baseline[dataset][name],
             values=scores[dataset][name],
-            tried=tried,
             same_machine=same_machine,
         )
         for dataset in baseline
@@ -107,7 +107,7 @@ def _welch(
         return effect, effect, 0.0 if effect else 1.0, 0.0, "no spread: the values are compared exactly"
     found = estimate(values, baseline, paired=False)
     low, high = found.interval(ALPHA)
-    return low, high, found.p, _detectable(baseline, values, ALPHA / tried), ""
+    return low, high, found.p, minimum_detectable_effect(baseline, values, ALPHA / tried), ""
 
 
 def _vary(baseline: tuple[float, ...], values: tuple[float, ...]) -> bool:
@@ -119,7 +119,7 @@ def _effect(baseline: tuple[float, ...], values: tuple[float, ...]) -> float:
     return mean(values) - mean(baseline) if _vary(baseline, values) else values[0] - baseline[0]
 
 
-def _detectable(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
+def minimum_detectable_effect(baseline: tuple[float, ...], values: tuple[float, ...], level: float) -> float:
     """The minimum detectable effect of Welch's test at `level` and POWER, if the true spreads are the observed ones.
 
     Simulated with a fixed seed: with three or five seeds, Welch's degrees of freedom vary so much from sample to sample

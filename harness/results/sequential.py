@@ -154,6 +154,20 @@ def chance(found: Estimate, gain: float, looks: tuple[int, ...], level: float) -
     return float(special.ndtr((z * math.sqrt(looks[-1]) - needed * math.sqrt(found.n)) / math.sqrt(left)))
 
 
+def hopeless_below(n: int, df: Any, looks: tuple[int, ...], level: float, least: float) -> Any:
+    """The t value of a gain below which `chance` is less than `least`: its inverse.
+
+    Args:
+        n, df: seeds so far and degrees of freedom; an array of the latter gives an array.
+        looks, level: the design.
+    """
+    from scipy import special
+
+    needed = -float(special.ndtri(levels(looks, level)[-1] / 2))
+    z = needed * math.sqrt(n) + float(special.ndtri(least)) * math.sqrt(looks[-1] - n)
+    return special.stdtrit(df, special.ndtr(z / math.sqrt(looks[-1])))
+
+
 def seeds_needed(found: Estimate, level: float) -> int | None:
     """About how many seeds per side would tell the difference from zero, if it and its spread are as they look now."""
     from scipy import special

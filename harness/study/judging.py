@@ -49,7 +49,5 @@ def _compare(
     history: History,
     metrics: Metrics,
 ) -> tuple[Comparison, ...]:
-    """As many runs as the budget allows share the error rate, on every dataset."""
-    tried = history.begun.budget.runs * len(baseline)
     same_machine = all(machine == history.begun.baseline_machine for machine in machines)
-    return against_baseline(scores, baseline, metrics, tried=tried, same_machine=same_machine)
+    return against_baseline(scores, baseline, metrics, same_machine=same_machine)

@@ -159,13 +159,18 @@ class Bench:
                 )
         return found, baselines.folder(kept, template) / "run_0"
 
-    def refuse_incomparable(self, template: Template, stored: Baseline) -> None:
-        """Raise UserError if the primary metric cannot be compared with a baseline of another machine."""
+    def stored_baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
+        """The stored baseline, wherever it was measured, and the folder of its run.
+
+        Raises:
+            UserError: the primary metric cannot be compared with a baseline of another machine.
+        """
         primary, here = template.manifest.primary, self._machine(template)
         if template.manifest.metrics[primary].machine_bound and here is not None and stored.machine != here:
             raise UserError(
                 f"{primary} can only be compared with a baseline of this machine: leave out --baseline stored"
             )
+        return stored, baselines.folder(self.project.baselines, template) / "run_0"
 
     def _machine(self, template: Template) -> Machine | None:
         """What a run of the template would find; None if the executor does not know."""

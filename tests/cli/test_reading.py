@@ -40,13 +40,25 @@ def test_the_version_is_printed(project: Project) -> None:
 
 def test_help_lists_every_command(project: Project) -> None:
     text = read(project, "--help")
-    for command in ("run", "resume", "status", "show", "diff", "compare", "replay", "baseline", "template", "doctor"):
+    for command in (
+        "run",
+        "resume",
+        "status",
+        "show",
+        "diff",
+        "compare",
+        "replay",
+        "baseline",
+        "power",
+        "template",
+        "doctor",
+    ):
         assert f"  {command} " in text
 
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "resume", "status", "show", "diff", "compare", "replay", "baseline", "template check", "doctor"],
+    ["run", "resume", "status", "show", "diff", "compare", "replay", "baseline", "power", "template check", "doctor"],
 )
 def test_every_command_explains_itself(project: Project, command: str) -> None:
     assert "Usage: harness" in read(project, *command.split(), "--help")

@@ -6,6 +6,8 @@ import json
 
 from lab import Project, edit, in_real_runs, notes, scale
 
+from harness.text import rough
+
 
 def test_the_best_run_is_the_one_whose_change_is_offered(project: Project) -> None:
     study = project.run([scale(2.8), scale(2.0, 2.8), notes()], "--max-runs", "2")
@@ -74,3 +76,13 @@ def test_the_bars_of_a_study_and_its_control_begin_at_zero(project: Project) -> 
 def test_the_two_times_of_a_study_are_told_apart(project: Project) -> None:
     said = project.harness("status", "--cost")
     assert "machine: how long its runs took; the time in `harness status` also counts the agent" in said.out
+
+
+def test_the_agent_is_told_what_can_be_seen_as_the_command_says_it(project: Project) -> None:
+    study = project.run([scale(2.0), notes()], "--max-runs", "1")
+    (row,) = json.loads(project.harness("power", "tiny", "--json").out)["datasets"]
+    first, second = study.prompt(1), study.prompt(2)
+    assert f"- numbers: {rough(row['screening'])} with the 3 seeds of a run, which then looks promising; " in first
+    assert f"; {rough(row['confirmation'])} on up to 40 fresh seeds, which confirm it" in first
+    assert "the minimum detectable effect in loss with 3 seeds is " in second
+    assert "min. detectable: a true gain this large looks promising" in project.harness("compare", "s").out

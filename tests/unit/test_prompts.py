@@ -9,6 +9,7 @@ from jinja2 import UndefinedError
 
 from harness import prompts
 from harness.planning import budget
+from harness.planning.power import outlook
 from harness.records import Budget, Finding
 from harness.template.manifest import Manifest
 from harness.text import number
@@ -77,6 +78,19 @@ def test_what_a_template_does_not_have_is_not_told(story: type[Story]) -> None:
         assert absent not in text
 
 
+def test_the_first_prompt_says_what_can_be_seen_if_anything_can(story: type[Story]) -> None:
+    (row,) = outlook(MANIFEST, BASELINE).datasets
+    assert row.screening and row.confirmation
+    confirming = f"; {row.confirmation:.2g} on up to 40 fresh seeds, which confirm it"
+    screening = f"\n- toy: {row.screening:.2g} with the 3 seeds of a run, which then looks promising"
+    s = story()
+    assert screening + confirming + "\n" in prompts.start(s.history, MANIFEST, left(s), "")
+    s = story(budget=Budget(confirm=0))
+    assert screening + "\n" in prompts.start(s.history, MANIFEST, left(s), "")
+    s = story(seeding="deterministic")
+    assert "minimum detectable" not in prompts.start(s.history, MANIFEST, left(s), "")
+
+
 def test_an_idea_with_braces_is_only_text(story: type[Story]) -> None:
     s = story()
     begun = s.history.begun
@@ -97,7 +111,8 @@ def test_a_result_is_told_next_to_the_baseline_with_the_minimum_detectable_effec
     assert "| promising, unconfirmed |" in text
     assert "measured again on seeds that the study has never used" in text
     assert "| exploratory |" in text
-    assert "the minimum detectable effect in loss with 3 seeds is " in text
+    assert "the minimum detectable effect in loss with 3 seeds is 0." in text
+    assert "a smaller gain can be promising too" in text and "cannot be told from noise" not in text
     assert "Left: 4 runs." in text
 
 
