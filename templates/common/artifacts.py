@@ -61,8 +61,11 @@ def run_arguments(doc: str, *extra: str) -> argparse.Namespace:
 def write_final_info(out_dir: Path, datasets: Mapping[str, PerSeed]) -> None:
     """Write final_info.json: of every dataset and metric the mean, the standard error and the value per seed.
 
-    The standard error is std(ddof=1)/sqrt(n); with a single seed it does not exist and is null.
+    The standard error is std(ddof=1)/sqrt(n); with a single seed it does not exist and is null. Anything but a list
+    with one number per seed ends the program with one line that names it.
     """
+    for dataset, per_seed in datasets.items():
+        _refuse_unlisted(dataset, per_seed)
     info = {
         dataset: {
             "means": {metric: float(np.mean(values)) for metric, values in per_seed.items()},
@@ -74,6 +77,25 @@ def write_final_info(out_dir: Path, datasets: Mapping[str, PerSeed]) -> None:
     unfinished = out_dir / "final_info.json.part"
     unfinished.write_text(json.dumps(info, indent=2) + "\n")
     unfinished.replace(out_dir / "final_info.json")
+
+
+def _refuse_unlisted(dataset: str, per_seed: Any) -> None:
+    """End the program unless this is metric → one number per seed."""
+    if not isinstance(per_seed, Mapping):
+        sys.exit(
+            f"final_info.json: {dataset} is {str(per_seed)[:80]!r}, but wanted is a dict of metrics, each with a list "
+            'of one number per seed, such as {"loss": [0.4, 0.6]}'
+        )
+    for metric, values in per_seed.items():
+        try:
+            shape = np.shape(np.asarray(values, dtype=float))
+        except (TypeError, ValueError):
+            shape = ()
+        if len(shape) != 1 or shape[0] == 0:
+            sys.exit(
+                f"final_info.json: {metric} on {dataset} is {str(values)[:80]!r}, but wanted is a list with one number "
+                f"per seed of HARNESS_SEEDS ({len(requested_seeds())}), such as [0.4, 0.6]"
+            )
 
 
 def _standard_error(values: list[float]) -> float | None:
@@ -221,6 +243,31 @@ def load_arrays(
         for key, array in arrays.items():
             _check(repr(key), array, shapes[key])
     return arrays
+
+
+def training_steps(path: Path, n_seeds: int) -> list[float]:
+    """Per seed the number of training steps of which a saved curve tells: key `loss` [steps, seeds].
+
+    Raises:
+        ArtifactError: the file is missing, has another number of seeds, no step or a loss that is not finite.
+    """
+    steps = len(load_arrays(path, {"loss": (None, n_seeds)})["loss"])
+    if steps == 0:
+        raise ArtifactError(f"{path.name}: 0 training steps were made")
+    return [float(steps)] * n_seeds
+
+
+def refuse_copies(name: str, *arrays: Array) -> None:
+    """Raise ArtifactError if two seeds have the same weights, all of `arrays` [seeds, ...] taken together."""
+    first: dict[bytes, int] = {}
+    for seed, weights in enumerate(zip(*arrays, strict=True)):
+        content = b"".join(each.tobytes() for each in weights)
+        if content in first:
+            raise ArtifactError(
+                f"{name}: the weights of seeds {requested_seeds()[first[content]]} and {requested_seeds()[seed]} are "
+                "the same; every seed must be trained for itself"
+            )
+        first[content] = seed
 
 
 def _refuse_large(file: BinaryIO) -> None:

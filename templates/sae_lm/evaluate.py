@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from activations import Prepared
-from artifacts import ArtifactError, evaluate, load_arrays, requested_seeds
+from artifacts import ArtifactError, blamed_on, evaluate, load_json, refuse_copies, requested_seeds, training_steps
 from lm_metrics import N_LATENTS, load_parents, measure
 from sae_files import load_sae
 
@@ -23,24 +23,34 @@ def measure_run(run_dir: Path) -> dict[str, dict[str, list[float]]]:
     measured = {}
     for dataset, layer in prepared.datasets.items():
         folder = run_dir / dataset
-        refuse_untrained(folder, n_seeds)
+        training = spent(run_dir, dataset, n_seeds)
         sae = load_sae(folder, n_seeds, prepared.d_model, N_LATENTS)
+        refuse_copies(f"{dataset}/decoder.npz", sae.W_dec.numpy(), sae.b_dec.numpy())
         parents = load_parents(folder / "parents.npz", n_seeds)
         try:
-            measured[dataset] = measure(prepared, layer, "evaluation", sae, parents)
+            measured[dataset] = measure(prepared, layer, "evaluation", sae, parents) | training
         except ArtifactError as error:
             raise ArtifactError(f"{dataset}: {error}") from error
     return measured
 
 
-def refuse_untrained(folder: Path, n_seeds: int) -> None:
-    """Raise ArtifactError unless training_curve.npz tells of at least one step, with finite losses."""
-    try:
-        steps = len(load_arrays(folder / "training_curve.npz", {"loss": (None, n_seeds)})["loss"])
-    except ArtifactError as error:
-        raise ArtifactError(f"{folder.name}/{error}") from error
-    if steps == 0:
-        raise ArtifactError(f"{folder.name}/training_curve.npz: 0 training steps were made")
+def spent(run_dir: Path, dataset: str, n_seeds: int) -> dict[str, list[float]]:
+    """Training steps, and the activations trained on: steps times the batch size in config.json.
+
+    Raises:
+        ArtifactError: the curve tells of no step, a loss is not finite, or there is no batch size.
+    """
+    with blamed_on(dataset, "the training curve cannot be read"):
+        steps = training_steps(run_dir / dataset / "training_curve.npz", n_seeds)
+    return {"steps": steps, "samples": [batch_size(run_dir) * n for n in steps]}
+
+
+def batch_size(run_dir: Path) -> int:
+    config = load_json(run_dir / "config.json")
+    size = config.get("batch_size") if isinstance(config, dict) else None
+    if type(size) is not int or size < 1:
+        raise ArtifactError("config.json: batch_size must be a positive whole number")
+    return size
 
 
 if __name__ == "__main__":

@@ -140,3 +140,57 @@ def test_a_run_whose_scores_cannot_be_read_is_named_and_skipped(
     monkeypatch.chdir(tmp_path)
     assert artifacts.load_runs(artifacts.scores_of) == [{"toy": {"fvu": [0.5]}}]
     assert capsys.readouterr().out.startswith("run_0: skipped, ")
+
+
+NUMBER_PER_SEED = "but wanted is a list with one number per seed of HARNESS_SEEDS (2), such as [0.4, 0.6]"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (0.5, "0.5"),
+        (np.float32(0.5), "0.5"),
+        ("0.5", "0.5"),
+        (None, "None"),
+        ([], "[]"),
+        ([[0.5]], "[[0.5]]"),
+        ({}, "{}"),
+    ],
+)
+def test_what_is_no_list_of_numbers_ends_a_run_with_one_line_that_names_it(
+    artifacts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: object, shown: str
+) -> None:
+    monkeypatch.setenv("HARNESS_SEEDS", "0,1")
+    with pytest.raises(SystemExit) as stopped:
+        artifacts.write_final_info(tmp_path, {"toy": {"accuracy": [0.5, 0.6], "loss": values}})
+    assert stopped.value.code == f"final_info.json: loss on toy is '{shown}', {NUMBER_PER_SEED}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_metrics_without_a_dataset_end_a_run_with_one_line_and_status_1(tmp_path: Path) -> None:
+    script = (
+        "from artifacts import write_final_info; from pathlib import Path; write_final_info(Path(), {'loss': [0.5]})"
+    )
+    (tmp_path / "script.py").write_text(f"import sys; sys.path.insert(0, {str(pinned.COMMON)!r}); {script}")
+    done = pinned.script(tmp_path, "script.py")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "final_info.json: loss is '[0.5]', but wanted is a dict of metrics, each with a list of one number per seed, "
+        'such as {"loss": [0.4, 0.6]}\n'
+    )
+
+
+def test_lists_tuples_and_arrays_of_numbers_are_written(artifacts: ModuleType, tmp_path: Path) -> None:
+    artifacts.write_final_info(tmp_path, {"toy": {"a": [1, 2], "b": (1.0, 2.0), "c": np.array([1.0, 2.0])}})
+    (written,) = json.loads((tmp_path / "final_info.json").read_text()).values()
+    assert written["final_info_dict"] == {key: [1.0, 2.0] for key in "abc"}
+
+
+def test_seeds_that_differ_in_one_array_only_are_no_copies(
+    artifacts: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_SEEDS", "7,8,9")
+    w, b = np.zeros((3, 2), np.float32), np.arange(3, dtype=np.float32)
+    artifacts.refuse_copies("weights.npz", w, b)
+    with pytest.raises(artifacts.ArtifactError, match="the weights of seeds 7 and 9 are the same"):
+        artifacts.refuse_copies("weights.npz", w, b % 2)

@@ -53,7 +53,7 @@ def test_the_stored_baseline_is_fresh_and_true(template: Template) -> None:
     assert all(0.0039 <= loss <= 0.0041 for loss in scores["loss"])
     assert scores["features_represented"] == (8.0,) * 5
     assert all(0.3 < d < 0.5 for d in scores["mean_dimensionality"]), "8 features in 3 dimensions: 3/8 at most"
-    assert set(scores) == set(template.manifest.metrics)
+    assert set(scores) == {*template.manifest.metrics, "steps"}
     assert len(set(scores["loss"])) == 5, "seeds differ"
 
 
@@ -198,15 +198,19 @@ def test_the_same_generator_gives_the_same_samples(data: ModuleType) -> None:
     assert (first != other).any()
 
 
-GOOD = np.tile(np.eye(8, 3, dtype=np.float32), (2, 1, 1))
+GOOD = np.stack([np.eye(8, 3, dtype=np.float32), np.eye(8, 3, dtype=np.float32)[:, ::-1]])
+"""Two seeds with the same three features."""
+CURVE = np.full((10, 2), 0.01, dtype=np.float32)
 
 
 def test_the_evaluator_measures_saved_weights_on_its_own_data(where: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "weights.npz", W=GOOD)
+    np.savez(tmp_path / "training_curve.npz", loss=CURVE)
     done = pinned.evaluate(where, tmp_path, tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads((tmp_path / "out" / "final_info.json").read_text())["sparse_uniform"]
     assert scores["final_info_dict"]["features_represented"] == [3.0, 3.0]
+    assert scores["final_info_dict"]["steps"] == [10.0, 10.0]
     assert scores["means"]["loss"] == pytest.approx(P / 3 * 5 / 8, rel=2e-3)
     assert "train_seconds" not in scores["means"]
 
@@ -214,7 +218,8 @@ def test_the_evaluator_measures_saved_weights_on_its_own_data(where: Path, tmp_p
 def test_the_evaluator_gives_the_stored_baseline_again(where: Path, tmp_path: Path) -> None:
     """The same weights, the same data: the official numbers can be made anew by anybody."""
     files = ROOT / "baselines" / "tms_geometry" / "run_0"
-    (tmp_path / "weights.npz").write_bytes((files / "weights.npz").read_bytes())
+    for name in ("weights.npz", "training_curve.npz"):
+        (tmp_path / name).write_bytes((files / name).read_bytes())
     assert pinned.evaluate(where, tmp_path, tmp_path / "out", "0,1,2,3,4").returncode == 0
     again = json.loads((tmp_path / "out" / "final_info.json").read_text())["sparse_uniform"]["final_info_dict"]
     stored = json.loads((files / "verified.json").read_text())["sparse_uniform"]["final_info_dict"]
@@ -241,6 +246,7 @@ BAD = {
 @pytest.mark.parametrize("what", [*BAD, "missing", "no archive", "half an archive"])
 def test_bad_weights_are_refused_in_one_line_with_exit_code_3(where: Path, tmp_path: Path, what: str) -> None:
     path = tmp_path / "weights.npz"
+    np.savez(tmp_path / "training_curve.npz", loss=CURVE)
     if what in BAD:
         np.savez(path, **BAD[what])
     elif what == "no archive":

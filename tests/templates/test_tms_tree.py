@@ -67,7 +67,7 @@ def test_the_stored_baseline_is_fresh_and_complete(template: Template) -> None:
     scores = baseline.load(ROOT / "baselines", template).scores
     assert set(scores) == set(LAWS)
     for law in LAWS:
-        assert set(scores[law]) == set(template.manifest.metrics)
+        assert set(scores[law]) == {*template.manifest.metrics, "steps"}
         assert len(set(scores[law]["fvu_mean"])) == 3, "seeds differ"
         ordered = zip(*(scores[law][f"fvu_{which}"] for which in ("min", "median", "mean")), strict=True)
         assert all(0 <= lowest <= middle and lowest <= mean < 1 for lowest, middle, mean in ordered)
@@ -357,9 +357,8 @@ def test_hostile_weights_are_refused_in_one_line(
 
 
 def test_the_evaluator_refuses_a_run_with_exit_code_3(where: Path, tmp_path: Path) -> None:
-    for law in LAWS:
-        source = RUN / f"weights_{law}.npz"
-        (tmp_path / source.name).write_bytes(source.read_bytes())
+    for name in ("curves.npz", "config.json", *(f"weights_{law}.npz" for law in LAWS)):
+        (tmp_path / name).write_bytes((RUN / name).read_bytes())
     with np.load(RUN / "weights_full_depth.npz") as saved:
         arrays = {key: saved[key] for key in saved.files}
     arrays["b6"] = arrays["b6"] * np.float32(1e30) + np.float32(1e30)
