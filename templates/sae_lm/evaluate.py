@@ -25,12 +25,12 @@ def measure_run(run_dir: Path) -> dict[str, dict[str, list[float]]]:
         folder = run_dir / dataset
         training = spent(run_dir, dataset, n_seeds)
         sae = load_sae(folder, n_seeds, prepared.d_model, N_LATENTS)
-        refuse_copies(f"{dataset}/decoder.npz", sae.W_dec.numpy(), sae.b_dec.numpy())
         parents = load_parents(folder / "parents.npz", n_seeds)
         try:
             measured[dataset] = measure(prepared, layer, "evaluation", sae, parents) | training
         except ArtifactError as error:
             raise ArtifactError(f"{dataset}: {error}") from error
+        refuse_copies(f"{dataset}/decoder.npz", sae.W_dec.numpy(), sae.b_dec.numpy())
     return measured
 
 
