@@ -14,6 +14,7 @@ from harness.cli.work import say, tuning, with_control, work_all
 if TYPE_CHECKING:
     from harness.paths import ProjectPaths, StudyPaths
     from harness.records import Budget, Idea
+    from harness.study.spec import StudySpec
     from harness.template.folder import Template
 
 
@@ -79,7 +80,6 @@ def run(
     from harness.execution.executors import make
     from harness.planning import strategies
     from harness.plugins import find
-    from harness.report.power import beforehand
     from harness.study.create import check_name, create
     from harness.study.spec import ExecutionOptions, StudySpec
     from harness.template import baseline
@@ -113,8 +113,6 @@ def run(
         _check_control(control, here, chosen, name)
     with bench(here, executor, sandbox) as place:
         stored, run_0 = (place.baseline if baseline_from == "here" else place.stored_baseline)(chosen, stored)
-    for line in beforehand(chosen.manifest, stored.scores, stored.seeding, stored.seconds, budget):
-        say(line)
     kept = given.model_dump(mode="json")
     specs = [
         StudySpec(chosen, stored, run_0, one, budget, agent, kept, priced, strategy, name, start, control)
@@ -124,10 +122,22 @@ def run(
     def studies() -> Iterator[StudyPaths]:
         """Each study, created when the previous one has ended."""
         for spec in specs:
-            yield from with_control(here, create(here, spec, say))
+            paths = create(here, spec, say)
+            if spec is specs[0]:
+                _say_what_can_be_seen(spec)
+            yield from with_control(here, paths)
 
     options = ExecutionOptions(executor, sandbox, model_timeout, model_retries)
     raise typer.Exit(work_all(here, studies(), options, as_json))
+
+
+def _say_what_can_be_seen(spec: StudySpec) -> None:
+    """Say, before anything is spent, which gains the study could show."""
+    from harness.report.power import beforehand
+
+    found = spec.baseline
+    for line in beforehand(spec.template.manifest, found.scores, found.seeding, found.seconds, spec.budget):
+        say(line)
 
 
 def _check_control(control: str, here: ProjectPaths, template: Template, name: str) -> None:
