@@ -9,6 +9,7 @@ import pinned
 import pytest
 
 from harness.execution.executors.local import LocalExecutor
+from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher, LaunchResult
 from harness.template.folder import Template
 
@@ -31,7 +32,7 @@ def run(tmp_path: Path, *changes: tuple[str, str]) -> LaunchResult:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     script.write_text(text)
-    launcher = Launcher(template, LocalExecutor(), pin, template.pin(pin))
+    launcher = Launcher(Jobs(template, pin, template.pin(pin)), LocalExecutor())
     return launcher.run(code, tmp_path / "job", tmp_path / "run_1", lambda *_: None)
 
 
