@@ -29,7 +29,7 @@ from harness.results.confirmation import Design
 from harness.state.run import HOPELESS
 from harness.template.baseline import Baseline
 from harness.template.folder import Template
-from harness.template.manifest import ConfirmSpec
+from harness.template.run_spec import ConfirmSpec
 
 ROOT = Path(__file__).parents[1]
 RUNS, SEEDS = 5, 5

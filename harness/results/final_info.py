@@ -164,8 +164,8 @@ def refuse_incomplete(scores: Scores, wanted: Collection[str]) -> None:
     for dataset, metrics in scores.items():
         if missing := sorted(set(wanted) - set(metrics)):
             raise MetricsError(
-                f"the metric {missing[0]!r} of dataset {dataset!r} is neither in final_info.json nor measured by "
-                f"evaluate.py (there are: {_names(metrics)})"
+                f"dataset {dataset!r} lacks the metric {missing[0]!r}, which neither final_info.json nor evaluate.py "
+                f"gives (they give: {_names(metrics)})"
             )
 
 

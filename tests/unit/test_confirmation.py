@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness.records import Comparison, MetricSpec, Scores
 from harness.results.confirmation import Design, compare_on_fresh_seeds, why_stop, words
-from harness.template.manifest import ConfirmSpec, RunSpec
+from harness.template.run_spec import ConfirmSpec, RunSpec
 
 DESIGN = Design(looks=(5, 10), level=0.05, datasets=("d",), paired=True)
 METRICS = {
