@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.template.folder import Template
 
 DATA = "data"
-"""Name of the folder, in a template that was laid out, for what its data command writes."""
+"""Name of the folder, in a template that was laid out, for what its sampler writes."""
 template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")
 
@@ -96,7 +96,7 @@ def check_out(
         print(f"It needs the packages in {chosen.manifest.run.requirements}{fetched}. Get them first, once:")
         print(f"  harness {'template check' if chosen.manifest.smoke else 'baseline'} {shlex.quote(template)}")
     made = environment.place_of(chosen, here.environments)
-    if chosen.manifest.run.data:
+    if chosen.manifest.run.sampler:
         with bench(here) as place:
             place.write_data(chosen, folder / DATA)
         print(f"  {DATA}/: the data of the seeds, as each launch gets them")
@@ -115,7 +115,7 @@ def _by_hand(chosen: Template, made: Environment, out_dir: str) -> str:
         "HARNESS_SEEDS": ",".join(map(str, run.seeds)),
         **({} if run.gpus else {"CUDA_VISIBLE_DEVICES": ""}),
         **({"HARNESS_ASSETS": made.assets} if made.assets else {}),
-        **({"HARNESS_DATA": DATA} if run.data else {}),
+        **({"HARNESS_DATA": DATA} if run.sampler else {}),
     }
     setting = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
     return " ".join([*setting, shlex.join(chosen.command(made.python, Path(out_dir)))])

@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 ASSETS, HELD_OUT = "HARNESS_ASSETS", "HARNESS_HELD_OUT"
 """Variables with the folders that `prepare` filled: for every script, and for evaluators only."""
 DATA = "HARNESS_DATA"
-"""Variable with the folder that the template's `data` command filled for one launch."""
+"""Variable with the folder that the template's sampler filled for one launch."""
 INSTALLED = "installed"
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "-r")
 

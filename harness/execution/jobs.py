@@ -45,12 +45,12 @@ class Jobs:
     def experiment(self, code: Path, folder: Path, out_dir: Path, smoke: bool = False) -> Job:
         """The job that runs the script and then, on the same machine but with other rights, its evaluator.
 
-        If the template has a `data` command, that comes first, with rights of its own.
+        If the template has a sampler, that comes first, with rights of its own.
         """
         manifest = self.template.manifest
         spec = (manifest.smoke or manifest.run) if smoke else manifest.run
         argv = self.template.command(self.environment.python, out_dir)
-        data = self.data(folder / "data", folder / "data" / "out", smoke) if manifest.run.data else None
+        data = self.data(folder / "data", folder / "data" / "out", smoke) if manifest.run.sampler else None
         job = self._job(argv, code, folder, out_dir, spec.timeout_seconds, smoke)
         job = _given(job, {DATA: data.out_dir}) if data else job
         if manifest.has_evaluator:
@@ -64,7 +64,7 @@ class Jobs:
 
     def data(self, folder: Path, out_dir: Path, smoke: bool = False) -> Job:
         """The job that writes the data of the seeds. It runs from the pinned template, which holds the answers."""
-        argv = self.template.data_command(self.environment.python, out_dir)
+        argv = self.template.sampler_command(self.environment.python, out_dir)
         job = self._job(argv, self.pinned, folder, out_dir, self.template.manifest.run.timeout_seconds, smoke)
         return replace(job, unchanged={str(self.pinned): self.pinned_digest} if self.pinned_digest else {})
 

@@ -91,7 +91,7 @@ class Launcher:
         """Write the data of the template's seeds into `target`, as a launch gets them.
 
         Raises:
-            TemplateFault: the data command failed.
+            TemplateFault: the sampler failed.
         """
         job = self.jobs.data(folder, target)
         check_data(job, self._finish(job, tick))
@@ -175,7 +175,7 @@ class Launcher:
 
     def _past_data(self, first: Job, result: JobResult) -> tuple[Job, JobResult]:
         """The experiment and how it ended, given the first job; its data are removed, since they may be large."""
-        if not self._manifest.run.data or first.then is None:
+        if not self._manifest.run.sampler or first.then is None:
             return first, result
         check_data(first, result)
         if result.then is None:
@@ -186,7 +186,7 @@ class Launcher:
     def _finish(self, job: Job, tick: Tick) -> JobResult:
         """Run a job to completion, or wait for the one already under way. An interrupt by the user cancels the job."""
         handle, seconds = None, 0.0
-        shown = job.then if job.then and self._manifest.run.data else job
+        shown = job.then if job.then and self._manifest.run.sampler else job
         try:
             handle = self.executor.find(job) or self.executor.submit(job)
             while (result := handle.wait(TICK)) is None:

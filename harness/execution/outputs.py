@@ -87,4 +87,4 @@ def check_data(job: Job, result: JobResult) -> None:
     if result.ending == "changed":
         raise TemplateFault(f"{result.message} has changed since the study began, so no data were made")
     if not result.went_well and result.ending != "lost":
-        raise TemplateFault(f"the data command of the template failed: {failure(job, result)[1]}")
+        raise TemplateFault(f"the sampler of the template failed: {failure(job, result)[1]}")

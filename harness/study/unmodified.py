@@ -97,7 +97,7 @@ class Bench:
             return _successful(launcher.smoke(code, scratch / "job", scratch / "job" / "out", self.tick), template)
 
     def write_data(self, template: Template, folder: Path) -> None:
-        """Write what the template's `data` command gives for the template's seeds into `folder`.
+        """Write what the template's sampler writes for the template's seeds into `folder`.
 
         Raises:
             TemplateFault: the command failed.

@@ -108,9 +108,9 @@ class Template:
         """The run command with the interpreter and the output folder filled in."""
         return _filled_in(self.manifest.run.command, python, out_dir)
 
-    def data_command(self, python: str, out_dir: Path) -> list[str]:
-        """The same for the command that writes the data of a launch; empty if there is none."""
-        return _filled_in(self.manifest.run.data, python, out_dir)
+    def sampler_command(self, python: str, out_dir: Path) -> list[str]:
+        """The same for the sampler; empty if there is none."""
+        return _filled_in(self.manifest.run.sampler, python, out_dir)
 
     def ideas(self) -> dict[str, Path]:
         return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}

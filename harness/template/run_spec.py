@@ -71,7 +71,7 @@ class RunSpec(Record):
     python: str = "auto"
     """"auto" is the harness's own interpreter. Otherwise the path of one, or a protected requirements file (`*.txt`) to
     build an environment from."""
-    data: Annotated[tuple[str, ...], AfterValidator(lambda parts: parts and _command(parts))] = ()
+    sampler: Annotated[tuple[str, ...], AfterValidator(lambda parts: parts and _command(parts))] = ()
     """Command that writes the data of the seeds in HARNESS_SEEDS into `{out_dir}`, before each launch. Unlike the
     script, which reads them in HARNESS_DATA, it can read the template's answers."""
     prepare: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ def secret(project: Project) -> Project:
     (tiny / "experiment.py").write_text(script.replace('"loss": [loss_of(g) for g in guesses], ', ""))
     manifest = tiny / "template.toml"
     text = manifest.read_text().replace('"data.py"]', '"data.py", "measure.py", "figures.py"]\nanswers = ["world.py"]')
-    manifest.write_text(text.replace("[run]", '[run]\ndata = ["python", "measure.py", "{out_dir}"]', 1))
+    manifest.write_text(text.replace("[run]", '[run]\nsampler = ["python", "measure.py", "{out_dir}"]', 1))
     project.change_template(
         "evaluate.py",
         "from data import loss_of",
@@ -117,7 +117,7 @@ def test_data_that_cannot_be_made_are_the_templates_fault_and_named(secret: Proj
     measure.write_text(measure.read_text() + 'sys.exit("no measurement today")\n')
     said = secret.harness("baseline", "tiny", "--refresh")
     assert said.code != 0
-    assert "the data command of the template failed: exit code 1" in said.err
+    assert "the sampler of the template failed: exit code 1" in said.err
     assert "no measurement today" in said.err
 
 

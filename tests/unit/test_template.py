@@ -105,7 +105,7 @@ def test_a_sound_template_is_read(template: Template) -> None:
             'answers = ["template.toml"]\nheld_out = ["template.toml"]\nprotected = ["evaluate.py"',
             "template.toml is both in held_out and in answers",
         ),
-        ('timeout = "20s"', 'timeout = "20s"\ndata = ["python", "data.py"]', "an argument that contains {out_dir}"),
+        ('timeout = "20s"', 'timeout = "20s"\nsampler = ["python", "data.py"]', "an argument that contains {out_dir}"),
         ('editable = ["experiment.py", "plot.py", "notes.md"]', "editable = []", "template.editable"),
         ('timeout = "20s"', 'timeout = "20"', "run.timeout: '20' is not a quantity; write a number and one of s, m, h"),
         ('timeout = "20s"', 'timeout = "soon"', "run.timeout: 'soon' is not a quantity"),
