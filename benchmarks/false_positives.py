@@ -25,7 +25,7 @@ from pathlib import Path
 
 from harness.records import Comparison, MetricSpec
 from harness.results import compare, confirmation
-from harness.results.confirmation import Design
+from harness.results.confirmation import Design, Measured
 from harness.state.run import HOPELESS
 from harness.template.baseline import Baseline
 from harness.template.folder import Template
@@ -136,9 +136,9 @@ def confirm(noise: Noise, seeds: Seeds, gain: float) -> tuple[str, int]:
     for n in LOOKS:
         new = range(SEEDS + len(run), SEEDS + n)
         run, baseline = run + seeds.values(new, gain), baseline + seeds.values(new, 0.0)
-        sides = {"d": {"m": run}}, {"d": {"m": baseline}}
-        found = confirmation.compare_on_fresh_seeds(design, *sides, METRICS, same_machine=True)
-        if confirmation.why_stop(design, found, *sides) is not None:
+        measured = Measured({"d": {"m": run}}, {"d": {"m": baseline}})
+        found = confirmation.compare_on_fresh_seeds(design, measured, METRICS, same_machine=True)
+        if confirmation.why_stop(design, found, measured) is not None:
             break
     return confirmation.words(found)["d"], len(run)
 

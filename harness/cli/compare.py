@@ -110,7 +110,8 @@ def _print_legend(history: History) -> None:
         looked = next((c for c in fresh if c.look and c.primary), None)
         if looked is not None and run.confirmed is not None:
             seeds = f"seeds {run.confirmed.seeds[0]}–{run.confirmed.seeds[-1]}, look {looked.look}: {run.confirmed.why}"
-            text = f"{run.number} fresh: run and baseline on {seeds}; its interval holds over all looks."
+            interval = f"{looked.confidence} interval".strip()
+            text = f"{run.number} fresh: run and baseline on {seeds}; its {interval} holds over all looks."
             if looked.needed and looked.needed > looked.n and not run.confirmed.repeats:
                 text += f" About {looked.needed:,} seeds per side would tell such an effect from zero."
             print_line((text, "dim"))
@@ -154,7 +155,8 @@ def _comparison_cells(c: Comparison, several: bool) -> tuple[str, str, str, str]
     from harness.text import number, plain
 
     metric = f"{plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"
-    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]"
+    confidence = f" ({c.confidence})" if c.confidence else ""
+    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]{confidence}"
     return (
         metric + (f" {plain(c.dataset)}" if several else ""),
         f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",

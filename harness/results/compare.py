@@ -67,6 +67,7 @@ def compare(
         effect=_effect(baseline, values),
         low=low,
         high=high,
+        level=ALPHA,
         p=p,
         detectable=detectable,
         note=note,

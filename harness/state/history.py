@@ -27,6 +27,9 @@ from harness.state.events import (
 )
 from harness.state.run import Run
 
+WITHIN_CONFIRMATIONS = (StudyResumed, StudyStopped, ConfirmationAsked, SeedsMeasured, ConfirmationEnded)
+"""Events that may happen while a run is confirmed by hand; after any other one, the study has gone on."""
+
 
 @dataclass(eq=False)
 class Facts:
@@ -35,7 +38,7 @@ class Facts:
     start: StudyStarted | None = None
     stopped: StudyStopped | None = None
     stopped_before: StudyStopped | None = None
-    """How the study stopped before it was last resumed."""
+    """How the study stopped before it was last resumed; None once it went on with anything but a confirmation."""
     turns: list[TurnEnded] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
     news: list[AnyEvent] = field(default_factory=list)
@@ -99,6 +102,8 @@ class History(Facts):
         if self.last_at is not None and not isinstance(event, StudyResumed):
             self.seconds += max(0.0, event.at - self.last_at)
         self.last_at = event.at
+        if not isinstance(event, WITHIN_CONFIRMATIONS):
+            self.stopped_before = None
         getattr(self, f"_{event.kind}")(event)
 
     def _study_started(self, event: StudyStarted) -> None:
@@ -246,8 +251,9 @@ class History(Facts):
 
     @property
     def just_measured(self) -> bool:
-        """Whether the last event is the result of a run."""
-        return bool(self.news) and isinstance(self.news[-1], Recorded) and bool(self.news[-1].comparisons)
+        """Whether the last event is the result of a run, confirmations by hand aside."""
+        last = next((event for event in reversed(self.news) if not isinstance(event, ConfirmationEnded)), None)
+        return isinstance(last, Recorded) and bool(last.comparisons)
 
     def next_attempt(self) -> tuple[int, int]:
         """The run number and attempt number of the next launch."""

@@ -9,8 +9,9 @@ from harness.results.compare import is_gain, looks_better, relative_gain, standa
 from harness.results.final_info import mean
 from harness.state.events import AttemptEnded, ConfirmationEnded, Recorded
 
-LIKELY, HOPELESS = 0.2, 1.0
-"""Two-sided p values of a gain: below the first it is likely (P(gain) > 0.9); from the second on there is none."""
+LIKELY, HOPELESS = 0.2, 0.8
+"""Two-sided p values of a gain: below the first it is likely (P(gain) > 0.9 with a flat prior); from the second on
+(P(gain) ≤ 0.6) it is not worth fresh seeds. A stricter limit finds fewer gains: `benchmarks/false_positives.py`."""
 
 
 @dataclass
@@ -63,7 +64,10 @@ class Run:
 
     @property
     def hopeful_on(self) -> tuple[str, ...]:
-        """Datasets that a confirmation of this run is about: where a gain is likely, otherwise where it is largest."""
+        """Datasets that a confirmation of this run is about: where a gain is likely, otherwise where it is largest.
+
+        There are none if the gain is hopeless.
+        """
         gains = [c for c in self.primary if is_gain(c) and c.p is not None and self.replicate_of is None]
         likely = tuple(c.dataset for c in gains if c.p is not None and c.p < LIKELY)
         best = max(gains, key=standardized_gain, default=None)

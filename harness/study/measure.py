@@ -48,7 +48,7 @@ def end_confirmation(study: Study, step: EndConfirmation) -> None:
         message="" if step.outcome == "ok" else step.why,
         why=step.why,
         repeats=judged.repeats,
-        scores=judged.run,
+        scores=judged.measured.run,
         comparisons=found,
         commit=history.commit,
         tree=history.tree,
@@ -120,7 +120,8 @@ def _refuse_tampered(study: Study, tree: str, result: LaunchResult) -> LaunchRes
 def _commit(study: Study, ended: ConfirmationEnded, judged: Judged) -> ConfirmationEnded:
     """The event with the commit that keeps what the fresh seeds gave, on both sides."""
     name = f"run_{ended.run}/confirmed.json"
-    write_json(study.paths.root / name, {"seeds": judged.seeds, "run": judged.run, "baseline": judged.baseline})
+    measured = judged.measured
+    write_json(study.paths.root / name, {"seeds": judged.seeds, "run": measured.run, "baseline": measured.baseline})
     tree = study.workspace.with_results(study.history.tree, [name])
     commit = study.workspace.commit(tree, study.history.commit, confirmation_message(ended), time.time())
     return ended.model_copy(update={"commit": commit, "tree": tree})
