@@ -44,8 +44,9 @@ class Measured:
     run: Scores
     baseline: Scores
     screened: tuple[Scores, Scores] = ({}, {})
-    """Values of the run and of the baseline on other seeds. Only their spread is used, and only where the fresh values
-    have none by chance."""
+    """Values of the run and of the baseline on other seeds. The baseline's mean is what percentages refer to, so that a
+    margin is fixed before the first fresh seed. Only the spread counts otherwise, and only where the fresh values have
+    none by chance."""
 
     def estimate(self, dataset: str, metric: str, paired: bool) -> tuple[Estimate, bool]:
         """The difference between the two, and whether the fresh seeds themselves show how well it is known.
@@ -94,6 +95,7 @@ def _compare(
     level = levels(design.looks, rate)[look - 1] if look else ALPHA
     found, own_spread = measured.estimate(dataset, metric, design.paired)
     constant = len({*values}) == len({*baseline}) == 1
+    unit = mean(measured.screened[1].get(dataset, {}).get(metric) or baseline)
     facts: dict[str, Any] = {}
     if spec.machine_bound and not same_machine:
         facts["note"] = "cannot tell: it depends on the machine, and these launches ran on several kinds"
@@ -118,8 +120,8 @@ def _compare(
         level=rate,
         exact=same_machine and own_spread,
         look=look,
-        worth=spec.amount(spec.worth, mean(baseline)),
-        margin=None if spec.guard is None else spec.amount(spec.guard, mean(baseline)),
+        worth=spec.amount(spec.worth, unit),
+        margin=None if spec.guard is None else spec.amount(spec.guard, unit),
         needed=seeds_needed(found, level),
         **facts,
     )

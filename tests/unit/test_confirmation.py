@@ -201,3 +201,11 @@ def test_a_comparison_keeps_the_error_rate_that_its_interval_has_over_all_looks(
     design = Design(looks=(5, 10), level=0.0125, datasets=("d",), paired=True)
     found = compare_on_fresh_seeds(design, Measured(scores(SAME), scores(BASE)), METRICS, same_machine=True)
     assert {c.metric: c.level for c in found} == {"loss": 0.0125, "accuracy": 0.05, "depth": 0.05}
+
+
+def test_a_margin_in_per_cent_is_fixed_before_the_first_fresh_seed() -> None:
+    metrics = {**METRICS, "loss": MetricSpec(goal="min", primary=True, worth="10 %")}
+    stored = scores((2.0, 2.2, 1.8), (0.5, 0.5, 0.5))
+    found = compare_on_fresh_seeds(DESIGN, Measured(scores(SAME), scores(BASE), ({}, stored)), metrics, True)
+    assert found[0].worth == pytest.approx(0.2)
+    assert found[1].margin == pytest.approx(0.02 * 0.5)
