@@ -69,6 +69,7 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
         _print_blocks(cells)
     print_warnings(comparison.disagreements(history), "bold red")
     _print_legend(history)
+    print_warnings(comparison.stopped_early(history), "dim")
     print_warnings(comparison.repeated(history), "bold red")
     print_warnings(comparison.elsewhere(history), "yellow")
     if history.begun.seeding == "fixed":
@@ -234,6 +235,8 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "attempts": len(run.attempts),
         "replicate_of": run.replicate_of,
         "commit": recorded.commit if recorded else None,
+        "stopped_early": recorded.stopped if recorded else "",
+        "saved_seconds": recorded.saved if recorded else 0.0,
         "repeats_other_seeds": bool(recorded and recorded.repeats) or bool(run.confirmed and run.confirmed.repeats),
         "verdicts": {
             dataset: {"verdict": word, "p_corrected": p}

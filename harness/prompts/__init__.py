@@ -11,13 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.planning import racing
 from harness.planning.budget import Left
 from harness.records import Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.events import ConfirmationEnded
 from harness.state.history import History
 from harness.state.verdicts import disagreements, judge_confirmed, screen
-from harness.text import number
+from harness.text import duration, number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,6 +50,7 @@ def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) ->
         baseline=rows(begun.baseline),
         left=left,
         done=DONE,
+        first=len(racing.first_seeds(history, manifest)),
     )
 
 
@@ -108,6 +110,7 @@ def _environment() -> Environment:
         autoescape=False,  # prompts are plain text
     )
     environment.filters["number"] = number
+    environment.filters["duration"] = duration
     return environment
 
 
