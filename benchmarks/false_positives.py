@@ -1,12 +1,13 @@
 """How often is unchanged code called better, how often is a real gain found, and what does it cost?
 
-    python benchmarks/false_positives.py [--studies 2000 | --small] [--json]
+    python benchmarks/false_positives.py [--studies 2000 | --small] [--racing] [--json]
 
 Each simulated study screens five runs on five seeds against a baseline and confirms the best of them on fresh seeds, in
 looks at 5, 10, 20 and 40 seeds per side, by the very functions that real studies are judged with. A value per seed is
 drawn from a stored baseline's real ones (resampled with a Gaussian kernel, mean and variance kept). Unchanged code:
-every run is drawn like the baseline. Planted gains: one of the five runs is better by so many standard deviations
-between seeds. Correlated seeds: part of a value belongs to its seed, on both sides.
+every run is drawn like the baseline. Planted gains: the third of the five runs is better by so many standard deviations
+between seeds. Correlated seeds: part of a value belongs to its seed, on both sides. Racing (`[run] seed_cost =
+"proportional"`): a run whose first three seeds leave no hope is stopped.
 """
 
 from __future__ import annotations
@@ -24,15 +25,14 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.records import Comparison, MetricSpec
-from harness.results import compare, confirmation
-from harness.results.confirmation import Design
-from harness.state.run import HOPELESS
+from harness.results import compare, confirmation, racing
+from harness.results.confirmation import Design, Measured
 from harness.template.baseline import Baseline
 from harness.template.folder import Template
 from harness.template.run_spec import ConfirmSpec
 
 ROOT = Path(__file__).parents[1]
-RUNS, SEEDS = 5, 5
+RUNS, SEEDS, GAINING = 5, 5, 2
 LOOKS = ConfirmSpec().looks()
 GAINS = (0.0, 0.5, 1.0, 2.0)
 FALSE, FALSE_IF_CONFIRMED = 0.05, 0.03
@@ -52,6 +52,7 @@ class Noise:
     correlation: float = 0.0
     """Between the two sides on the same seed."""
     paired: bool = True
+    raced: bool = False
 
     @cached_property
     def spread(self) -> float:
@@ -112,15 +113,23 @@ class Seeds:
 def study(noise: Noise, gain: float, rng: random.Random) -> Result:
     seeds = Seeds(noise, rng)
     baseline = seeds.values(range(SEEDS), 0.0)
-    runs = [seeds.values(range(SEEDS), gain if number == 0 else 0.0) for number in range(RUNS)]
+    runs = [seeds.values(range(SEEDS), gain if number == GAINING else 0.0) for number in range(RUNS)]
     screened = [screen(baseline, values) for values in runs]
     before = RUNS * SEEDS + SEEDS * any(compare.looks_better(c) for c in screened)
-    hopeful = [n for n, c in enumerate(screened) if compare.is_gain(c) and c.p is not None and c.p < HOPELESS]
+    launches, hopeful = 0, dict[int, float]()
+    for number, c in enumerate(screened):
+        first, lead = runs[number][: racing.first_of(SEEDS)], max(hopeful.values(), default=0.0)
+        if noise.raced and racing.chance(first, baseline, c.goal, SEEDS, lead) < racing.HOPELESS:
+            launches += len(first)
+            continue
+        launches += SEEDS
+        if compare.is_gain(c):
+            hopeful[number] = abs(c.effect)
     if not hopeful:
-        return Result(False, False, False, RUNS * SEEDS, before)
-    chosen = max(hopeful, key=lambda number: compare.standardized_gain(screened[number]))
-    word, n = confirm(noise, seeds, gain if chosen == 0 else 0.0)
-    return Result(True, word == "better", word == "better" and chosen == 0, RUNS * SEEDS + 2 * n, before)
+        return Result(False, False, False, launches, before)
+    chosen = max(hopeful, key=lambda number: hopeful[number])
+    word, n = confirm(noise, seeds, gain if chosen == GAINING else 0.0)
+    return Result(True, word == "better", word == "better" and chosen == GAINING, launches + 2 * n, before)
 
 
 def screen(baseline: tuple[float, ...], values: tuple[float, ...]) -> Comparison:
@@ -136,9 +145,9 @@ def confirm(noise: Noise, seeds: Seeds, gain: float) -> tuple[str, int]:
     for n in LOOKS:
         new = range(SEEDS + len(run), SEEDS + n)
         run, baseline = run + seeds.values(new, gain), baseline + seeds.values(new, 0.0)
-        sides = {"d": {"m": run}}, {"d": {"m": baseline}}
-        found = confirmation.compare_on_fresh_seeds(design, *sides, METRICS, same_machine=True)
-        if confirmation.why_stop(design, found, *sides) is not None:
+        measured = Measured({"d": {"m": run}}, {"d": {"m": baseline}})
+        found = confirmation.compare_on_fresh_seeds(design, measured, METRICS, same_machine=True)
+        if confirmation.why_stop(design, found, measured) is not None:
             break
     return confirmation.words(found)["d"], len(run)
 
@@ -153,13 +162,16 @@ def stored_noises() -> Iterator[Noise]:
                 yield Noise(f"{stored.template}, {metric} on {dataset}", scores[metric])
 
 
-def noises() -> list[Noise]:
-    """The stored ones; and the first of them with correlated seeds and unpaired."""
+def noises(raced: bool) -> list[Noise]:
+    """The stored ones; and the first of them with correlated seeds, unpaired and raced. Or all stored ones raced."""
     stored = [*stored_noises()]
+    if raced:
+        return [replace(noise, raced=True) for noise in stored]
     first = stored[0]
     variants = [(r, paired) for r in (0.0, 0.5, 0.9) for paired in (True, False) if r or not paired]
     return [
         *stored,
+        replace(first, name=f"{first.name}, raced", raced=True),
         *(
             replace(first, name=f"{first.name}, r = {r:g}, {'' if p else 'not '}paired", correlation=r, paired=p)
             for r, p in variants
@@ -187,7 +199,7 @@ def row(noise: Noise, studies: int) -> dict[str, object]:
 
 def broken(rows: list[dict[str, object]]) -> list[str]:
     """The promises that the mean over all stored noises does not keep, or for false results any row."""
-    plain = [r for r in rows if "paired" not in str(r["noise"])]
+    plain = [r for r in rows if "paired" not in str(r["noise"]) and "raced" not in str(r["noise"])]
     found = [f"{r['noise']}: {r['false']:.1%} false" for r in rows if float(str(r["false"])) > FALSE]
     given = statistics.fmean(float(str(r["false if confirmed"])) for r in rows)
     found += [f"{given:.1%} false if confirmed"] if given > FALSE_IF_CONFIRMED else []
@@ -202,12 +214,14 @@ def main() -> None:
     how_many = parser.add_mutually_exclusive_group()
     how_many.add_argument("--studies", type=int, default=2000)
     how_many.add_argument("--small", action="store_true", help=f"{SMALL} studies, and no limit on what they give")
+    parser.add_argument("--racing", action="store_true", help="stop runs whose first seeds leave no hope")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     studies = SMALL if given.small else given.studies
     rows = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(row, noises(), [studies] * len(noises())):
+        tried = noises(given.racing)
+        for found in pool.map(row, tried, [studies] * len(tried)):
             rows.append(found)
             if not given.json:
                 print("  ".join(f"{k}: {v:.1%}" if "fo" in k or "fa" in k else f"{k}: {v}" for k, v in found.items()))

@@ -254,7 +254,9 @@ class Comparison(Record):
     """Run mean minus baseline mean, in the metric's own unit."""
     low: float | None = None
     high: float | None = None
-    """95 % Welch interval of the effect."""
+    """Interval of the effect: Welch's 95 % one or, on fresh seeds, one over all looks with the error rate `level`."""
+    level: float | None = None
+    """The error rate of the interval, over all looks; None in older journals."""
     p: float | None = None
     """Two-sided Welch p value, uncorrected; None if it cannot be computed."""
     detectable: float | None = None
@@ -270,7 +272,13 @@ class Comparison(Record):
     needed: int | None = None
     """On fresh seeds: about how many seeds per side would tell the effect from zero, if it is as large as it looks."""
     exact: bool = True
-    """Whether both sides come from the same kind of machine, so that equal code gives equal values."""
+    """Whether equal values prove equal code: both sides come from the same kind of machine and, on fresh seeds, the
+    values are not so coarse that equal ones may be chance."""
+
+    @property
+    def confidence(self) -> str:
+        """The coverage of the interval, such as "97.5 %"; empty if it is the usual 95 %, or in an older journal."""
+        return "" if self.level in (None, 0.05) else f"{100 * (1 - (self.level or 0.0)):.5g} %"
 
     @property
     def unchanged(self) -> bool:

@@ -70,6 +70,7 @@ def _print_study(paths: StudyPaths, history: History, every: bool) -> None:
         _print_blocks(cells)
     print_warnings(comparison.disagreements(history), "bold red")
     _print_legend(history)
+    print_warnings(comparison.stopped_early(history), "dim")
     print_warnings(comparison.repeated(history), "bold red")
     print_warnings(comparison.elsewhere(history), "yellow")
     if history.begun.seeding == "fixed":
@@ -112,7 +113,8 @@ def _print_legend(history: History) -> None:
         looked = next((c for c in fresh if c.look and c.primary), None)
         if looked is not None and run.confirmed is not None:
             seeds = f"seeds {run.confirmed.seeds[0]}–{run.confirmed.seeds[-1]}, look {looked.look}: {run.confirmed.why}"
-            text = f"{run.number} fresh: run and baseline on {seeds}; its interval holds over all looks."
+            interval = f"{looked.confidence} interval".strip()
+            text = f"{run.number} fresh: run and baseline on {seeds}; its {interval} holds over all looks."
             if looked.needed and looked.needed > looked.n and not run.confirmed.repeats:
                 text += f" About {looked.needed:,} seeds per side would tell such an effect from zero."
             print_line((text, "dim"))
@@ -156,7 +158,8 @@ def _comparison_cells(c: Comparison, several: bool) -> tuple[str, str, str, str]
     from harness.text import number, plain
 
     metric = f"{plain(c.metric)} {'↓' if c.goal == 'min' else '↑'}"
-    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]"
+    confidence = f" ({c.confidence})" if c.confidence else ""
+    interval = "" if c.note else f" [{number(c.low)}, {number(c.high)}]{confidence}"
     return (
         metric + (f" {plain(c.dataset)}" if several else ""),
         f"{number(c.baseline_mean)} ± {number(c.baseline_sd)} (n={c.baseline_n})",
@@ -234,6 +237,8 @@ def _run_json(history: History, run: Run) -> dict[str, Any]:
         "attempts": len(run.attempts),
         "replicate_of": run.replicate_of,
         "commit": recorded.commit if recorded else None,
+        "stopped_early": recorded.stopped if recorded else "",
+        "saved_seconds": recorded.saved if recorded else 0.0,
         "repeats_other_seeds": bool(recorded and recorded.repeats) or bool(run.confirmed and run.confirmed.repeats),
         "verdicts": {
             dataset: {"verdict": word, "p_corrected": p}

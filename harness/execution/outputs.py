@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from harness import text
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.execution.job import Job, JobResult
+from harness.files import write_json
 from harness.records import Outcome
 
 TAIL = 65536
@@ -26,6 +28,12 @@ def keep(source: Path, target: Path) -> None:
         raise MetricsError(f"{source.name} is not a regular file")
     remove(target)
     shutil.copy(source, target, follow_symlinks=False)
+
+
+def replace(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON in place of whatever an experiment may have left here."""
+    remove(path)
+    write_json(path, content)
 
 
 def remove(path: Path) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.planning.steps import Confirm, EndConfirmation, Fresh, Measure
-from harness.records import Comparison, Scores
+from harness.records import Comparison
 from harness.results.compare import ALPHA, first_seeds
-from harness.results.confirmation import Design, compare_on_fresh_seeds, why_stop
+from harness.results.confirmation import Design, Measured, compare_on_fresh_seeds, why_stop
 from harness.results.seeds import repeats, repeats_within
 from harness.state.events import ConfirmationAsked, SeedsMeasured
 from harness.state.history import History
@@ -113,8 +113,7 @@ class Judged:
     """What the fresh seeds show so far."""
 
     seeds: tuple[int, ...]
-    run: Scores
-    baseline: Scores
+    measured: Measured
     comparisons: tuple[Comparison, ...]
     repeats: bool
     """Whether values repeat those of other seeds, so that these tell nothing."""
@@ -124,19 +123,20 @@ def judge(history: History, manifest: Manifest, asked: ConfirmationAsked) -> Jud
     """What the seeds that both sides were measured on show."""
     (seeds, run), (of_baseline, baseline) = (history.fresh_values(side) for side in (False, True))
     n = min(len(seeds), len(of_baseline))
-    run, baseline = first_seeds(run, n), first_seeds(baseline, n)
+    screened = history.runs[asked.run].measured
+    known = (screened.scores if screened else {}, history.begun.baseline)
+    measured = Measured(first_seeds(run, n), first_seeds(baseline, n), known)
     machines = {e.machine.digest if e.machine else "" for e in history.fresh if e.outcome == "ok"}
     design, alike = design_of(asked, history), len(machines) <= 1
-    found = compare_on_fresh_seeds(design, run, baseline, manifest.metrics, alike) if n > 1 else ()
-    return Judged(seeds[:n], run, baseline, found, n > 0 and _repeats(history, manifest, asked, run, baseline))
+    found = compare_on_fresh_seeds(design, measured, manifest.metrics, alike) if n > 1 else ()
+    return Judged(seeds[:n], measured, found, n > 0 and _repeats(measured, manifest))
 
 
-def _repeats(history: History, manifest: Manifest, asked: ConfirmationAsked, run: Scores, baseline: Scores) -> bool:
+def _repeats(measured: Measured, manifest: Manifest) -> bool:
     """Whether either side repeats values that the same code gave on other seeds, in the screening or just now."""
-    screened, own = history.runs[asked.run].measured, history.begun.baseline
-    earlier = [screened.scores] if screened else []
+    run, baseline, (screened, own) = measured.run, measured.baseline, measured.screened
     return (
-        repeats(run, earlier, baseline, manifest.metrics)
+        repeats(run, [screened] if screened else [], baseline, manifest.metrics)
         or repeats(baseline, [own], own, manifest.metrics)
         or repeats_within(run, baseline, manifest.metrics)
     )
@@ -146,7 +146,7 @@ def _why_end(history: History, manifest: Manifest, asked: ConfirmationAsked, des
     judged = judge(history, manifest, asked)
     if judged.repeats:
         return "the values repeat those of other seeds"
-    why = why_stop(design, judged.comparisons, judged.run, judged.baseline)
+    why = why_stop(design, judged.comparisons, judged.measured)
     hours = history.begun.budget.confirm_hours
     if why is None and hours is not None and sum(e.seconds for e in history.fresh) > hours * 3600:
         return f"{hours:g} h are spent on this confirmation"

@@ -40,6 +40,8 @@ class Attempt:
     replicate_of: int | None = None
     announced: bool = False
     """Whether the launch is already in the journal, because an earlier controller began it."""
+    part: Literal["whole", "first", "others"] = "whole"
+    """Whether it is launched on all its seeds, on its first ones, or on the others after these."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Record:
     """When that happened, in seconds since the epoch: the date of the commit."""
     ended: AttemptEnded | None = None
     """The attempt that the edit led to, if it led to one."""
+    stopped: str = ""
+    """Why the attempt was stopped after its first seeds, if it was."""
+    saved: float = 0.0
+    """Seconds that its other seeds would have taken."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Best:
     """Every change builds on the code with the best primary metric so far, including the baseline's."""
 
     def base(self, history: History) -> int | None:
-        scored = {0: 0.0} | {run.number: run.gain for run in history.measured}
+        scored = {0: 0.0} | {run.number: run.gain for run in history.measured if not run.stopped}
         best = max(scored, key=lambda number: scored[number])
         latest = history.measured[-1].number if history.measured else 0
         return None if best == latest else best

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.planning import racing
 from harness.planning.budget import Left
 from harness.planning.power import outlook, why_nothing_to_plan
 from harness.records import Comparison, Scores
@@ -18,7 +19,7 @@ from harness.results.final_info import deviation, mean
 from harness.state.events import ConfirmationEnded
 from harness.state.history import History
 from harness.state.verdicts import disagreements, judge_confirmed, screen
-from harness.text import number, rough
+from harness.text import duration, number, rough
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,6 +53,7 @@ def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) ->
         outlook=None if why_nothing_to_plan(manifest, begun.baseline, begun.seeding) else outlook(*planned),
         left=left,
         done=DONE,
+        first=len(racing.first_seeds(history, manifest)),
     )
 
 
@@ -110,7 +112,7 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
         autoescape=False,  # prompts are plain text
     )
-    environment.filters |= {"number": number, "rough": rough}
+    environment.filters |= {"number": number, "rough": rough, "duration": duration}
     return environment
 
 

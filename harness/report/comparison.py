@@ -12,7 +12,7 @@ from harness.state.history import History
 from harness.state.journal import history as read_history
 from harness.state.run import Run
 from harness.state.verdicts import Verdicts
-from harness.text import plain
+from harness.text import duration, plain
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ def repeated(history: History) -> list[str]:
         if run.confirmed and run.confirmed.repeats:
             found.append(f"run {run.number} on fresh seeds: the values are {why} and nothing is confirmed")
     return found
+
+
+def stopped_early(history: History) -> list[str]:
+    """One line for each run that was stopped after its first seeds, and the time that this saved."""
+    runs = [(run.number, run.recorded) for run in history.measured if run.recorded and run.stopped]
+    return [f"run {number}: {r.stopped}; {duration(r.saved)} of machine time saved" for number, r in runs]
 
 
 def elsewhere(history: History) -> list[str]:

@@ -41,7 +41,7 @@ def curve(history: History) -> list[Point]:
     points = [Point(0, 0.0, mean(tuple(mean(scores[primary.metric]) for scores in history.begun.baseline.values())))]
     for run in sorted(history.runs.values(), key=lambda run: run.number):
         best, seconds = points[-1].best, points[-1].seconds + sum(a.seconds for a in run.attempts)
-        if run.measured and run.replicate_of is None:
+        if run.measured and run.complete:
             best = better(best, mean(tuple(c.mean for c in run.primary)))
         points.append(Point(run.number, seconds, best))
     return points

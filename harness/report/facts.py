@@ -24,6 +24,7 @@ def facts(paths: StudyPaths, history: History) -> dict[str, str]:
         "sandbox": ", ".join(used).replace("none", "none (runs were not confined)"),
         "baseline": f"measured on {begun.baseline_machine or 'an unknown machine'}",
         "spent": f"{duration(history.seconds)}, {history.usage.tokens:,} tokens, ${history.usage.dollars:.4f}",
+        **({"saved": f"{duration(history.saved)} of machine time, by stopping runs early"} if history.saved else {}),
         "left": str(budget.left(history)),
         **({"notes": ", ".join(map(str, written))} if written else {}),
         "logs": str(paths.private / "jobs"),

@@ -52,4 +52,6 @@ def _launch(step: Measure) -> str:
     of = step.of
     if isinstance(of, Fresh):
         return f"launch {'the baseline' if of.baseline else f'run {of.run}'} on fresh seeds"
+    if of.part == "others":
+        return f"launch or collect run {of.run}, attempt {of.attempt}, on its other seeds"
     return f"launch {'or collect ' if of.announced else ''}run {of.run}, attempt {of.attempt}"

@@ -80,7 +80,11 @@ def _launched(event: AttemptLaunched, _: History) -> StoryLine:
     return StoryLine(event.at, f"  run {event.run}, attempt {event.attempt}: launched")
 
 
-def _ended(event: AttemptEnded, _: History) -> StoryLine | None:
+def _ended(event: AttemptEnded, history: History) -> StoryLine | None:
+    if event.first:
+        n = len(history.launched.seeds) if history.launched else 0
+        which = f"first {n} of {len(history.begun.seeds)} seeds"
+        return StoryLine(event.at, f"  run {event.run}: its {which} took {event.seconds:.1f} s")
     if event.outcome == "ok":
         return None
     last = plain(event.message.strip().splitlines()[-1]) if event.message.strip() else ""
@@ -151,7 +155,8 @@ def _checked(event: EditChecked, _: History) -> StoryLine | None:
 def _recorded(event: Recorded, history: History) -> StoryLine | None:
     if event.run is None or not event.comparisons:
         return None
-    return _judged(event, f"run {event.run}", event.run, history)
+    what = f"run {event.run}" + (f" ({event.stopped}; {duration(event.saved)} saved)" if event.stopped else "")
+    return _judged(event, what, event.run, history)
 
 
 def _confirmation(event: ConfirmationEnded, history: History) -> StoryLine:

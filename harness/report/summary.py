@@ -23,6 +23,7 @@ BEST_FIRST = (
     "inconclusive",
     "cannot be confirmed",
     "unchanged",
+    "not promising",
     "worse",
     "cannot tell",
 )
@@ -97,7 +98,7 @@ def best_run(history: History) -> int | None:
     """The run to look at first: one that is confirmed to be better, otherwise the one with the best primary metric."""
     words = in_one_word(history)
     runs = [run for run in history.measured if run.replicate_of is None]
-    best = max(runs, key=lambda run: (words.get(run.number) == "better", run.gain), default=None)
+    best = max(runs, key=lambda run: (words.get(run.number) == "better", run.complete, run.gain), default=None)
     return best.number if best else None
 
 

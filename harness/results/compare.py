@@ -27,6 +27,7 @@ Verdict = Literal[
     "not confirmed",
     "no difference worth it",
     "worse",
+    "not promising",
     "inconclusive",
     "unchanged",
     "cannot tell",
@@ -68,6 +69,7 @@ def compare(
         effect=_effect(baseline, values),
         low=low,
         high=high,
+        level=ALPHA,
         p=p,
         detectable=detectable,
         note=note,
@@ -175,6 +177,11 @@ def unconfirmable(comparison: Comparison, adjusted_p: float | None) -> Verdict:
     """The same for a template with seeds of its own: there are no fresh seeds that could confirm a run."""
     word = screening(comparison, adjusted_p)
     return "cannot be confirmed" if word == "promising, unconfirmed" else word
+
+
+def after_first_seeds(word: Verdict) -> Verdict:
+    """The verdict on a run that was stopped after its first seeds, given what they alone would show."""
+    return "worse" if word == "worse" else "not promising"
 
 
 def without_verdict(comparison: Comparison, why: str) -> Comparison:

@@ -169,6 +169,18 @@ def refuse_incomplete(scores: Scores, wanted: Collection[str]) -> None:
             )
 
 
+def as_json(scores: Scores) -> dict[str, Any]:
+    """Scores as the content of a final_info.json."""
+    return {
+        dataset: {
+            "means": {metric: mean(values) for metric, values in metrics.items()},
+            "stderrs": {metric: standard_error(values) or 0.0 for metric, values in metrics.items()},
+            "final_info_dict": {metric: list(values) for metric, values in metrics.items()},
+        }
+        for dataset, metrics in scores.items()
+    }
+
+
 def mean(values: tuple[float, ...]) -> float:
     return statistics.fmean(values)
 

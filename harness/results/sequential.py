@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -68,6 +68,16 @@ def estimate(values: Sequence[float], baseline: Sequence[float], paired: bool) -
     squares = sum(part**2 / (n - 1) for part, (n, _, _) in zip(parts, sides, strict=True))
     df = sum(parts) ** 2 / squares if squares else sum(n - 1 for n, _, _ in sides)
     return Estimate(sides[0][1] - sides[1][1], math.sqrt(sum(parts)), df, min(n for n, _, _ in sides))
+
+
+def with_spread_of(found: Estimate, sides: Sequence[Sequence[float]]) -> Estimate:
+    """The same difference, with the standard error that follows from the spread of other values.
+
+    Args:
+        sides: values of the run and of the baseline, at least two each.
+    """
+    variance = sum(_mean_and_variance(side)[1] for side in sides)
+    return replace(found, error=math.sqrt(variance / found.n), df=min(map(len, sides)) - 1)
 
 
 def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
@@ -134,21 +144,23 @@ def _weights(at: Any) -> Any:
     return weights * (at[1] - at[0]) / 3
 
 
-def chance(found: Estimate, gain: float, looks: tuple[int, ...], level: float) -> float:
+def chance(found: Estimate, gain: float, looks: tuple[int, ...], level: float, margin: float = 0.0) -> float:
     """The probability that the last look shows a gain, given what is known now (predictive power, flat prior).
 
     Args:
         gain: 1 if a larger value is better, otherwise -1.
         looks, level: the design.
+        margin: how much worse it may be; what is to be shown is that it is not worse than that.
     """
     from scipy import special
 
+    better = gain * found.effect + margin
     if not found.error:
-        return float(found.effect * gain > 0)
+        return float(better > 0)
     left = looks[-1] - found.n
     if left <= 0:
         return 0.0
-    t = min(max(gain * found.effect / found.error, -30.0), 30.0)
+    t = min(max(better / found.error, -30.0), 30.0)
     z = -float(special.ndtri(special.stdtr(found.df, -t)))
     needed = -float(special.ndtri(levels(looks, level)[-1] / 2))
     return float(special.ndtr((z * math.sqrt(looks[-1]) - needed * math.sqrt(found.n)) / math.sqrt(left)))

@@ -130,7 +130,7 @@ class AttemptLaunched(Event):
     digest: str
     replicate_of: int | None = None
     seeds: tuple[int, ...] = ()
-    """Fresh seeds for a replicate; empty for the study's seeds."""
+    """Fresh seeds for a replicate, or the first seeds of a run that is raced; empty for the study's seeds."""
     sandbox: str = ""
     """Only in old journals: the sandbox of the controller's machine."""
 
@@ -158,6 +158,8 @@ class AttemptEnded(Launched):
     kind: Literal["attempt_ended"] = "attempt_ended"
     run: int
     attempt: int
+    first: bool = False
+    """Whether this is the result on the run's first seeds only. The attempt ends with the others, or is stopped."""
 
 
 class ConfirmationAsked(Event):
@@ -223,6 +225,10 @@ class Recorded(Event):
     """For a replicate: its values are those of other seeds again, so they are no new samples."""
     pooled: tuple[Comparison, ...] = ()
     """For a replicate: the comparisons with all values of this code together."""
+    stopped: str = ""
+    """Why the run was stopped after its first seeds, if it was; then it is not complete."""
+    saved: float = 0.0
+    """Seconds that its other seeds would have taken."""
     abandoned: bool = False
     """Whether the run is given up because its attempts are used up."""
 

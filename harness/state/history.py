@@ -27,6 +27,9 @@ from harness.state.events import (
 )
 from harness.state.run import Run
 
+WITHIN_CONFIRMATIONS = (StudyResumed, StudyStopped, ConfirmationAsked, SeedsMeasured, ConfirmationEnded)
+"""Events that may happen while a run is confirmed by hand; after any other one, the study has gone on."""
+
 
 @dataclass(eq=False)
 class Facts:
@@ -35,7 +38,7 @@ class Facts:
     start: StudyStarted | None = None
     stopped: StudyStopped | None = None
     stopped_before: StudyStopped | None = None
-    """How the study stopped before it was last resumed."""
+    """How the study stopped before it was last resumed; None once it went on with anything but a confirmation."""
     turns: list[TurnEnded] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
     news: list[AnyEvent] = field(default_factory=list)
@@ -50,6 +53,8 @@ class Facts:
     """Turn → digest of the code after its edit."""
     launched: AttemptLaunched | None = None
     """The launch that the last turn led to."""
+    first: AttemptEnded | None = None
+    """What that launch gave on the run's first seeds, while it is not decided what becomes of the others."""
     ended: AttemptEnded | None = None
     """How that launch ended."""
     recorded: Recorded | None = None
@@ -99,6 +104,8 @@ class History(Facts):
         if self.last_at is not None and not isinstance(event, StudyResumed):
             self.seconds += max(0.0, event.at - self.last_at)
         self.last_at = event.at
+        if not isinstance(event, WITHIN_CONFIRMATIONS):
+            self.stopped_before = None
         getattr(self, f"_{event.kind}")(event)
 
     def _study_started(self, event: StudyStarted) -> None:
@@ -129,7 +136,7 @@ class History(Facts):
         self.news.append(event)
 
     def _attempt_launched(self, event: AttemptLaunched) -> None:
-        self.launched, self.ended = event, None
+        self.launched, self.first, self.ended = event, None, None
         self.sandboxes |= {event.sandbox} - {""}
         run = self.runs.setdefault(event.run, Run(event.run))
         run.replicate_of, run.digest = event.replicate_of, event.digest
@@ -156,7 +163,7 @@ class History(Facts):
         self.turn, self.unfinished = event, None
         self.usage += event.usage
         self.calls_of_ended_turns = self.calls
-        self.checked = self.launched = self.ended = self.recorded = None
+        self.checked = self.launched = self.first = self.ended = self.recorded = None
         self.plots = self.plots if event.status == "rejected" else None
         self.tree = event.tree
         self.news = [event]
@@ -164,6 +171,11 @@ class History(Facts):
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         self.sandboxes |= {event.sandbox} - {""}
+        self.first = event if event.first else None
+        if event.outcome != "lost" and self.launched:
+            self.digests.setdefault(self.launched.digest, f"run {event.run}")
+        if event.first:
+            return
         run = self.runs[event.run]
         run.attempts.append(event)
         self.news.append(event)
@@ -171,13 +183,14 @@ class History(Facts):
             self.launched = None  # nothing wrong with the code: launch it again
             return
         self.ended = event
-        if event.outcome != "lost" and self.launched:
-            self.digests.setdefault(self.launched.digest, f"run {event.run}")
 
     def _recorded(self, event: Recorded) -> None:
         self.commit, self.tree = event.commit, event.tree
         self.recorded = event
         if event.run is not None:
+            if event.stopped and self.first is not None:
+                self.runs[event.run].attempts.append(self.first)
+                self.first = None
             self.runs[event.run].recorded = event
             self.news.append(event)
             if event.pooled:
@@ -246,8 +259,9 @@ class History(Facts):
 
     @property
     def just_measured(self) -> bool:
-        """Whether the last event is the result of a run."""
-        return bool(self.news) and isinstance(self.news[-1], Recorded) and bool(self.news[-1].comparisons)
+        """Whether the last event is the result of a run, confirmations by hand aside."""
+        last = next((event for event in reversed(self.news) if not isinstance(event, ConfirmationEnded)), None)
+        return isinstance(last, Recorded) and bool(last.comparisons)
 
     def next_attempt(self) -> tuple[int, int]:
         """The run number and attempt number of the next launch."""
@@ -268,7 +282,13 @@ class History(Facts):
     def machine_seconds(self) -> float:
         """Total duration of all launches, including failed ones and those on fresh seeds."""
         attempts = sum(a.seconds for run in self.runs.values() for a in run.attempts)
+        attempts += self.first.seconds if self.first else 0.0
         return attempts + sum(event.seconds for event in (*self.confirmations, *self.fresh_launches))
+
+    @property
+    def saved(self) -> float:
+        """Seconds of launches that were not needed, because their runs were stopped after their first seeds."""
+        return sum(run.recorded.saved for run in self.measured if run.recorded)
 
     @property
     def status(self) -> str:

@@ -9,8 +9,8 @@ from harness.results.compare import is_gain, looks_better, relative_gain, standa
 from harness.results.final_info import mean
 from harness.state.events import AttemptEnded, ConfirmationEnded, Recorded
 
-LIKELY, HOPELESS = 0.2, 1.0
-"""Two-sided p values of a gain: below the first it is likely (P(gain) > 0.9); from the second on there is none."""
+LIKELY = 0.2
+"""Two-sided p value below which a gain is likely: P(gain) > 0.9 with a flat prior."""
 
 
 @dataclass
@@ -43,9 +43,19 @@ class Run:
         return tuple(c for c in self.comparisons if c.primary)
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was stopped after its first seeds."""
+        return bool(self.recorded and self.recorded.stopped)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has values on all seeds of the study and repeats no other run."""
+        return self.replicate_of is None and not self.stopped
+
+    @property
     def promising_on(self) -> set[str]:
-        """Datasets on which it looks better; none for a replicate."""
-        return {c.dataset for c in self.primary if looks_better(c) and self.replicate_of is None}
+        """Datasets on which it looks better; none for a replicate or a run that was stopped."""
+        return {c.dataset for c in self.primary if looks_better(c) and self.complete}
 
     @property
     def promising(self) -> bool:
@@ -63,11 +73,14 @@ class Run:
 
     @property
     def hopeful_on(self) -> tuple[str, ...]:
-        """Datasets that a confirmation of this run is about: where a gain is likely, otherwise where it is largest."""
-        gains = [c for c in self.primary if is_gain(c) and c.p is not None and self.replicate_of is None]
+        """Datasets that a confirmation of this run is about: where a gain is likely, otherwise where it is largest.
+
+        However small that gain is: a limit would save little and miss real gains (docs/verdicts.md).
+        """
+        gains = [c for c in self.primary if is_gain(c) and c.p is not None and self.complete]
         likely = tuple(c.dataset for c in gains if c.p is not None and c.p < LIKELY)
         best = max(gains, key=standardized_gain, default=None)
-        return likely or ((best.dataset,) if best is not None and best.p is not None and best.p < HOPELESS else ())
+        return likely or ((best.dataset,) if best is not None else ())
 
     @property
     def promise(self) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from harness.records import Comparison
 from harness.results import final_info
-from harness.results.compare import Verdict, confirmation, holm, screening, unconfirmable
+from harness.results.compare import Verdict, after_first_seeds, confirmation, holm, screening, unconfirmable
 from harness.results.confirmation import words as words_on_fresh_seeds
 from harness.state.history import History
 from harness.state.run import Run
@@ -32,6 +32,8 @@ def screen(history: History) -> Verdicts:
     tried = [(run, c) for run in history.measured if run.replicate_of is None for c in run.primary]
     found = _apply_rule(tried, unconfirmable if history.begun.seeding == "fixed" else screening)
     for run in history.measured:
+        if run.stopped:
+            found[run.number] = {d: (after_first_seeds(word), p) for d, (word, p) in found[run.number].items()}
         if run.replicate_of is not None:
             found[run.number] = {c.dataset: ("replicate", None) for c in run.primary}
     return found

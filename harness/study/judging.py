@@ -28,18 +28,23 @@ def repeats_earlier_seeds(ended: AttemptEnded, history: History, metrics: Metric
 def compare_pooled(ended: AttemptEnded, history: History, metrics: Metrics) -> tuple[Comparison, ...]:
     """For a replicate: all values of its code against the baseline. Nothing for other runs."""
     scores, machines = ended.scores, [ended.machine]
-    for launch in _launches_of_its_code(ended.run, history):
+    for launch in _launches_of_its_code(ended.run, history, only_complete=True):
         scores = pooled(launch.scores, scores)
         machines.append(launch.machine)
     return _compare(scores, history.begun.baseline, machines, history, metrics) if len(machines) > 1 else ()
 
 
-def _launches_of_its_code(run: int, history: History) -> list[AttemptEnded]:
-    """The launches that gave results for the code that a replicate repeats, apart from those that repeat others."""
+def _launches_of_its_code(run: int, history: History, only_complete: bool = False) -> list[AttemptEnded]:
+    """The launches that gave results for the code that a replicate repeats, apart from those that repeat others.
+
+    Args:
+        only_complete: whether to leave out a run that was stopped after its first seeds, because these looked bad.
+    """
     if history.runs[run].replicate_of is None:
         return []
     same = [r for r in history.measured if history.original(r.number) == history.original(run)]
-    return [r.measured for r in same if r.measured and not (r.recorded and r.recorded.repeats)]
+    launches = [(r, r.measured) for r in same if r.measured and not (r.recorded and r.recorded.repeats)]
+    return [launch for r, launch in launches if not (only_complete and r.stopped)]
 
 
 def _compare(

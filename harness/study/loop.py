@@ -213,7 +213,14 @@ def checks(study: Study, turn: TurnEnded) -> list[EditCheck]:
 def record(study: Study, step: Record) -> None:
     """Commit an edit with its result and judge the result. Doing it again gives the same commit."""
     history, workspace, ended = study.history, study.workspace, step.ended
-    recorded = Recorded(turn=step.turn.turn, came_to=step.came_to, outcome=step.outcome, commit="")
+    recorded = Recorded(
+        turn=step.turn.turn,
+        came_to=step.came_to,
+        outcome=step.outcome,
+        commit="",
+        stopped=step.stopped,
+        saved=step.saved,
+    )
     if ended is not None:
         recorded = _judge(study, recorded, ended)
     gave_result = ended is not None and ended.outcome == "ok"

@@ -7,15 +7,18 @@ collects its result; a new launch is started only if that one was lost.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.execution import outputs
 from harness.execution.launcher import LaunchResult
 from harness.files import write_json
 from harness.planning import confirming
 from harness.planning.confirming import Judged
 from harness.planning.steps import Attempt, EndConfirmation, Fresh, Measure
-from harness.results.compare import without_verdict
+from harness.results import final_info
+from harness.results.compare import pooled, without_verdict
 from harness.state.events import AttemptEnded, AttemptLaunched, ConfirmationEnded, SeedsMeasured
 from harness.study.commits import confirmation_message
 from harness.study.judging import REPEATED
@@ -48,7 +51,7 @@ def end_confirmation(study: Study, step: EndConfirmation) -> None:
         message="" if step.outcome == "ok" else step.why,
         why=step.why,
         repeats=judged.repeats,
-        scores=judged.run,
+        scores=judged.measured.run,
         comparisons=found,
         commit=history.commit,
         tree=history.tree,
@@ -68,19 +71,46 @@ def _measure_attempt(study: Study, step: Measure, attempt: Attempt) -> None:
                 seeds=step.seeds,
             )
         )
-    result = _launch(study, step, study.paths.run(attempt.run), f"run {attempt.run}, attempt {attempt.attempt}")
+    first, what = study.history.first, f"run {attempt.run}, attempt {attempt.attempt}"
+    if attempt.part == "others" and first is not None:
+        result = _launch(study, step, study.paths.job(step.job) / "out", f"{what}, {_span(step.seeds)}")
+        result = _together(study, first, result)
+    else:
+        result = _launch(study, step, study.paths.run(attempt.run), what)
+    only_first = attempt.part == "first" and result.outcome == "ok"
     study.happened(  # before anything is put back, so that what a run did is known after a crash too
-        AttemptEnded(run=attempt.run, attempt=attempt.attempt, **_fields(result))
+        AttemptEnded(run=attempt.run, attempt=attempt.attempt, first=only_first, **_fields(result))
     )
     study.workspace.restore(attempt.tree)
 
 
+def _together(study: Study, first: AttemptEnded, others: LaunchResult) -> LaunchResult:
+    """The result on all seeds of a run, from its first ones and the others; its files then have the values of all.
+
+    Doing it again gives the same files: the first values are the journal's.
+    """
+    seconds, memory = first.seconds + others.seconds, max(first.peak_memory, others.peak_memory)
+    if others.outcome != "ok":
+        return replace(others, seconds=seconds, peak_memory=memory)
+    reported, scores = pooled(first.reported, others.reported), pooled(first.scores, others.scores)
+    folder = study.paths.run(first.run)
+    outputs.replace(folder / "final_info.json", final_info.as_json(reported))
+    if study.template.manifest.has_evaluator:
+        outputs.replace(folder / "verified.json", final_info.as_json(scores))
+    elsewhere = first.machine != study.history.begun.baseline_machine
+    machine = first.machine if elsewhere else others.machine
+    return replace(others, seconds=seconds, peak_memory=memory, reported=reported, scores=scores, machine=machine)
+
+
 def _measure_on_fresh_seeds(study: Study, step: Measure, fresh: Fresh) -> None:
-    seeds = f"seeds {step.seeds[0]}–{step.seeds[-1]}" if len(step.seeds) > 1 else f"seed {step.seeds[0]}"
-    what = f"{'the baseline' if fresh.baseline else f'run {fresh.run}'} on {seeds}"
+    what = f"{'the baseline' if fresh.baseline else f'run {fresh.run}'} on {_span(step.seeds)}"
     result = _launch(study, step, study.paths.job(step.job) / "out", what)
     study.happened(SeedsMeasured(run=fresh.run, baseline=fresh.baseline, seeds=step.seeds, **_fields(result)))
     study.workspace.restore(study.history.tree)
+
+
+def _span(seeds: tuple[int, ...]) -> str:
+    return f"seeds {seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 def _launch(study: Study, step: Measure, out_dir: Path, what: str) -> LaunchResult:
@@ -120,7 +150,8 @@ def _refuse_tampered(study: Study, tree: str, result: LaunchResult) -> LaunchRes
 def _commit(study: Study, ended: ConfirmationEnded, judged: Judged) -> ConfirmationEnded:
     """The event with the commit that keeps what the fresh seeds gave, on both sides."""
     name = f"run_{ended.run}/confirmed.json"
-    write_json(study.paths.root / name, {"seeds": judged.seeds, "run": judged.run, "baseline": judged.baseline})
+    measured = judged.measured
+    write_json(study.paths.root / name, {"seeds": judged.seeds, "run": measured.run, "baseline": measured.baseline})
     tree = study.workspace.with_results(study.history.tree, [name])
     commit = study.workspace.commit(tree, study.history.commit, confirmation_message(ended), time.time())
     return ended.model_copy(update={"commit": commit, "tree": tree})

@@ -17,6 +17,8 @@ from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher, LaunchResult, Tick
 from harness.paths import ProjectPaths
 from harness.records import Claim, Machine
+from harness.results.compare import first_seeds
+from harness.results.racing import first_of
 from harness.results.seeds import Seeding, seeding
 from harness.template import baseline as baselines
 from harness.template.baseline import Baseline
@@ -125,13 +127,21 @@ class Bench:
             yield Finished(Template(launcher.jobs.pinned), launched, out_dir, seeding, claims)
 
     def _probe(self, launcher: Launcher, code: Path, folder: Path, launched: LaunchResult) -> Seeding:
-        """Run the template on other seeds, as many as its own, and see what that changes."""
+        """Run the template on other seeds, and see what that changes.
+
+        These are as many as its own or, if fewer ought to cost less, as many as a run is launched on first; then what
+        they cost is told too.
+        """
         template = launcher.jobs.template
-        first = max(template.manifest.run.seeds) + PROBE
-        others = tuple(range(first, first + len(template.manifest.run.seeds)))
+        seeds, spec = template.manifest.run.seeds, template.manifest.run
+        n = first_of(len(seeds)) if spec.seed_cost == "proportional" else len(seeds)
+        first = max(seeds) + PROBE
+        others = tuple(range(first, first + n))
         self.say(f"trying other seeds ({others[0]}–{others[-1]}), to see whether they change the results")
         probed = _successful(launcher.run(code, folder, folder / "out", self.tick, others), template)
-        return seeding(launched.scores, probed.scores, template.manifest.metrics)
+        if n < len(seeds):
+            self.say(_cost_of_fewer(n, len(seeds), probed.seconds, launched.seconds))
+        return seeding(first_seeds(launched.scores, n), probed.scores, template.manifest.metrics)
 
     def baseline(self, template: Template, stored: Baseline) -> tuple[Baseline, Path]:
         """The baseline for runs on this machine, and the folder of its run. Equal code gives equal values.
@@ -221,6 +231,15 @@ def _successful(launched: LaunchResult, template: Template) -> LaunchResult:
     if launched.outcome != "ok":
         raise Unsuccessful(launched, template)
     return launched
+
+
+def _cost_of_fewer(n: int, of: int, seconds: float, whole: float) -> str:
+    """What a launch on some of the seeds costs, and whether that is nearer to their share than to the cost of all."""
+    share = seconds / whole if whole else 1.0
+    found = f"{n} of {of} seeds took {seconds:.1f} s, all took {whole:.1f} s ({share:.0%})"
+    if share <= (n / of + 1) / 2:
+        return f"{found}: cost is about proportional to the seeds"
+    return f'{found}: cost is not proportional to the seeds; [run] seed_cost = "fixed" launches all seeds at once'
 
 
 def _why(template: Template, stored: Baseline, here: Machine) -> str:

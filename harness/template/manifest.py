@@ -51,7 +51,7 @@ class About(Record):
     held_out: tuple[FileName, ...] = ()
     """Files for evaluate.py, known.py and figures.py only, such as seeds and data of the evaluation."""
     answers: tuple[FileName, ...] = ()
-    """Files that say what a run is to find out, such as a true dictionary: for the same scripts, and for `[run] sampler`.
+    """Files that say what a run is to find out, such as a true dictionary: for these scripts, and for `[run] sampler`.
     Studies get neither these nor the held-out ones."""
 
     @property

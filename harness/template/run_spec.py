@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -80,6 +80,9 @@ class RunSpec(Record):
     is still valid."""
     timeout: Duration = "20m"
     seeds: Annotated[tuple[int, ...], AfterValidator(_different)] = Field((0, 1, 2), min_length=1)
+    seed_cost: Literal["fixed", "proportional"] = "fixed"
+    """"fixed" if a launch costs the same for fewer seeds, because it trains all side by side. If "proportional", a run
+    is launched on its first seeds, and on the others only if there is hope."""
     confirm: ConfirmSpec = ConfirmSpec()
     paired: bool = True
     """Whether a run and the baseline are compared seed by seed in a confirmation."""

@@ -7,7 +7,10 @@ import json
 import pytest
 from lab import UNCONFIRMED, Project, Study, has_happened, notes, scale, swap, until
 
+from harness.planning import confirming
 from harness.state.events import AttemptLaunched, ConfirmationAsked, ConfirmationEnded, SeedsMeasured
+from harness.state.history import History
+from harness.template.folder import Template
 
 LUCKY = "I choose well.\n\n" + swap(
     "return SCALE + NOISE * noise(seed)", "return 2.9 if seed < 3 else SCALE + NOISE * noise(seed)"
@@ -40,13 +43,26 @@ def test_the_best_run_and_the_baseline_are_measured_on_the_same_fresh_seeds_befo
     assert "in looks at 5, 10, 20, 40 seeds" in project.harness("show", "s").out
 
 
-def test_seeds_are_added_in_looks_while_there_is_hope(project: Project) -> None:
-    project.change_template("experiment.py", "NOISE = 0.01", "NOISE = 0.8")
-    study = project.run([scale(1.5), notes()], "--max-runs", "1", "--confirm-seeds", "12")
+def test_seeds_are_added_in_looks_while_there_is_hope_and_no_more_once_it_is_decided(project: Project) -> None:
+    """A gain of one and a half standard deviations between seeds: five seeds do not tell, ten do."""
+    project.change_template("experiment.py", "NOISE = 0.01", "NOISE = 0.3")
+    slightly = "I try my luck.\n\n" + swap(
+        "return SCALE + NOISE * noise(seed)", "return 1.5 + NOISE * noise(seed + 77)"
+    )
+    study = project.run([slightly, notes()], "--max-runs", "1", "--confirm-seeds", "12")
     asked, ended = study.of(ConfirmationAsked)[0], study.of(ConfirmationEnded)[0]
-    assert asked.looks == (5, 10, 12)
-    assert len(ended.seeds) in asked.looks
-    assert not set(ended.seeds) & {0, 1, 2}
+    assert (asked.looks, asked.seeds) == ((5, 10, 12), tuple(range(3, 15)))
+    portions = [(3, 4, 5), (6, 7), (8, 9, 10), (11, 12)]
+    assert [(e.baseline, e.seeds) for e in study.of(SeedsMeasured)] == [(s, p) for p in portions for s in (True, False)]
+
+    events = study.events
+    fifth = next(n for n, e in enumerate(events) if isinstance(e, SeedsMeasured) and not e.baseline and 7 in e.seeds)
+    then = confirming.judge(History(events[: fifth + 1]), Template(study.paths.pinned).manifest, asked)
+    first = next(c for c in then.comparisons if c.primary)
+    assert first.look == 1 and (first.low or 0) < 0 < (first.high or 0), "the first look leaves it open"
+    last = next(c for c in ended.comparisons if c.primary)
+    assert (last.look, last.n, ended.seeds, ended.why) == (2, 10, tuple(range(3, 13)), "decided")
+    assert (last.high or 0) < 0 and study.verdicts == {1: "better"}
 
 
 def test_what_was_luck_with_the_seeds_is_found_out(project: Project) -> None:
@@ -88,6 +104,10 @@ def test_confirmations_can_be_left_to_the_user(project: Project) -> None:
     first, second = study.of(ConfirmationAsked)
     assert not set(first.seeds) & set(second.seeds), "each confirmation has seeds of its own"
     assert (first.level, second.level) == (0.025, 0.0125), "what goes beyond the plan gets half the rate each time"
+    out = project.harness("compare", "s").out
+    assert "its 97.5 % interval holds" in out and "] (98.75 %)" in out
+    shown = json.loads(project.harness("compare", "s", "--json").out)[0]["runs"][0]
+    assert [c["level"] for c in shown["confirmation"]["comparisons"] if c["primary"]] == [0.0125]
 
 
 @pytest.mark.parametrize(

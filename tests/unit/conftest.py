@@ -227,7 +227,7 @@ class Story:
         fields: dict[str, Any] = {"turn": turn, "commit": f"c{turn}", "tree": history.tree}
         if history.launched is None:
             return self.add(Recorded, outcome=outcome, **{**fields, **more})
-        ended = history.runs[history.launched.run].attempts[-1]
+        ended = history.first or history.runs[history.launched.run].attempts[-1]
         compared: tuple[Comparison, ...] = ()
         if ended.outcome == "ok":
             compared = tuple(self.comparison(name, ended.scores["toy"][name]) for name in ("loss", "accuracy"))

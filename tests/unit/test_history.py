@@ -203,3 +203,26 @@ def test_the_candidate_is_chosen_by_what_looks_better_and_not_by_noise_elsewhere
         s.recorded(comparisons=(s.comparison("loss", loss), noise))
     assert all(run.promising_on == {"toy"} for run in s.history.measured)
     assert candidate(s) == 1
+
+
+def test_after_a_confirmation_by_hand_the_last_event_that_counts_is_still_the_run(story: type[Story]) -> None:
+    s = story().run(BETTER).stopped().resumed(1.0)
+    assert s.history.just_measured
+    assert s.confirmed(1, BETTER).history.just_measured
+    assert not s.turn("nothing").history.just_measured
+
+
+def test_how_a_study_stopped_is_forgotten_once_it_goes_on_with_more_than_a_confirmation(story: type[Story]) -> None:
+    s = story().run(BETTER).stopped(reason="first").resumed(1.0)
+    assert s.history.stopped_before is not None
+    s.to_confirm(by_hand=True).stopped(reason="within it").resumed(1.0)
+    assert s.history.stopped_before and s.history.stopped_before.reason == "first"
+    assert s.turn("nothing").history.stopped_before is None
+    assert s.resumed(1.0).history.stopped_before is None, "it was killed"
+
+
+def test_even_a_gain_that_is_hardly_one_is_confirmed_if_there_is_no_better_run(story: type[Story]) -> None:
+    hardly = story().run((0.99, 1.09, 0.91))
+    assert (hardly.history.measured[0].primary[0].p or 0) > 0.8
+    assert candidate(hardly) == 1
+    assert candidate(hardly.run((0.9, 1.0, 0.95))) == 2

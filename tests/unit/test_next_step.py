@@ -230,6 +230,7 @@ def test_a_strategy_chooses_the_code_after_a_result_and_only_then(
 ) -> None:
     s = Story().run(WORSE)
     assert next_step(s.history, template.manifest, strategy) == Ask("next", base=base)
+    assert next_step(s.confirmed(1, WORSE).history, template.manifest, strategy) == Ask("next", base=base)
     assert next_step(s.turn("nothing").history, template.manifest, strategy) == Ask("next")
 
 

@@ -33,9 +33,9 @@ def confirmed(gain: float, looks: tuple[int, ...], paired: bool) -> tuple[float,
         run = tuple(rng.gauss(-gain, 1.0) for _ in range(looks[-1]))
         baseline = tuple(rng.gauss(0.0, 1.0) for _ in range(looks[-1]))
         for n in looks:
-            sides = {"d": {"m": run[:n]}}, {"d": {"m": baseline[:n]}}
-            found = compare_on_fresh_seeds(design, *sides, MINIMIZED, same_machine=True)
-            if why_stop(design, found, *sides) is not None:
+            measured = Measured({"d": {"m": run[:n]}}, {"d": {"m": baseline[:n]}})
+            found = compare_on_fresh_seeds(design, measured, MINIMIZED, same_machine=True)
+            if why_stop(design, found, measured) is not None:
                 break
         better += words(found)["d"] == "better"
         seeds += n

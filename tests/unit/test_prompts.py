@@ -11,6 +11,7 @@ from harness import prompts
 from harness.planning import budget
 from harness.planning.power import outlook
 from harness.records import Budget, Finding
+from harness.state.events import ConfirmationEnded
 from harness.template.manifest import Manifest
 from harness.text import number
 
@@ -188,3 +189,15 @@ def test_plots_that_failed_are_told_with_their_error(story: type[Story]) -> None
 
 def test_numbers_have_four_digits_and_unknown_ones_a_dash() -> None:
     assert [number(x) for x in (0.123456, 1234567.0, 0.0, None)] == ["0.1235", "1.235e+06", "0", "–"]
+
+
+def test_an_interval_of_another_level_than_95_percent_says_its_level(story: type[Story]) -> None:
+    s = story().run(GOOD).confirmed(1, GOOD)
+    ended = s.events.pop()
+    assert isinstance(ended, ConfirmationEnded)
+    other = tuple(c.model_copy(update={"level": 0.025}) for c in ended.comparisons)
+    s.events.append(ended.model_copy(update={"comparisons": other}))
+    usual, shown = (
+        prompts.finish(each.history, MANIFEST, "done") for each in (story().run(GOOD).confirmed(1, GOOD), s)
+    )
+    assert "(97.5 %)" in shown and "%)" not in usual.split("fresh seeds")[-1]
