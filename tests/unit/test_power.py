@@ -14,7 +14,7 @@ from harness.planning.power import Outlook, outlook, why_nothing_to_plan
 from harness.records import Budget, MetricSpec, Scores
 from harness.report.power import beforehand, warnings
 from harness.results.compare import ALPHA, compare
-from harness.results.confirmation import FUTILITY, Design, compare_on_fresh_seeds, why_stop, words
+from harness.results.confirmation import FUTILITY, Design, Measured, compare_on_fresh_seeds, why_stop, words
 from harness.results.power import seeds_for, simulate, spread_bounds
 from harness.results.seeds import Seeding
 from harness.results.sequential import Estimate, chance, hopeless_below
