@@ -39,6 +39,8 @@ class Job:
     """Folders shown to the process read-only."""
     hidden: tuple[str, ...] = ()
     """Folders that appear empty to the process, except for what the fields above make visible."""
+    unseen: tuple[str, ...] = ()
+    """Patterns of folders in `cwd` that appear empty to the process."""
     packages: dict[str, str] = field(default_factory=dict)
     """Versions of the numerical packages of the command's Python; the runner reports them with its machine."""
     unchanged: dict[str, str] = field(default_factory=dict)
@@ -87,8 +89,8 @@ class Job:
     @classmethod
     def _from(cls, content: dict[str, Any]) -> Job:
         then = content.pop("then")
-        for name in ("readable", "hidden"):
-            content[name] = tuple(content[name])
+        for name in ("readable", "hidden", "unseen"):
+            content[name] = tuple(content.get(name, ()))
         return cls(**content, then=None if then is None else cls._from(then))
 
 

@@ -13,6 +13,8 @@ from harness.template.folder import Template
 
 EVALUATION_TIMEOUT = 600.0
 PLOT_TIMEOUT = 300.0
+OUTPUTS = ("run_[0-9]*", "plots")
+"""What a run does not see of its study. It could go on with the weights of an earlier run, and exceed every limit."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Jobs:
         spec = (manifest.smoke or manifest.run) if smoke else manifest.run
         argv = self.template.command(self.environment.python, out_dir)
         data = self.data(folder / "data", folder / "data" / "out", smoke) if manifest.run.sampler else None
-        job = self._job(argv, code, folder, out_dir, spec.timeout_seconds, smoke)
+        job = replace(self._job(argv, code, folder, out_dir, spec.timeout_seconds, smoke), unseen=OUTPUTS)
         job = _given(job, {DATA: data.out_dir}) if data else job
         if manifest.has_evaluator:
             job = replace(job, then=self.judging("evaluate.py", folder / "evaluation", out_dir, smoke))

@@ -162,7 +162,7 @@ class Launcher:
             measured = final_info.read(verified, None, seeds)
         except MetricsError as error:
             raise MetricsError(f"evaluate.py, on what the run saved: {error}") from error
-        scores = final_info.overlay(reported, measured, manifest.primary)
+        scores = final_info.overlay(reported, measured, manifest.decisive)
         final_info.refuse_incomplete(scores, manifest.metrics)
         limits.refuse_missing(manifest.limits, measured, "evaluate.py")  # what the script reports limits nothing
         self._refuse_outside(measured, smoke)

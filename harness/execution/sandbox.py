@@ -2,7 +2,7 @@
 
 Inside the sandbox: the system, Python and the study (read-only), the run's output folder (writable), an empty home and
 /tmp. No other processes, no network unless the template asks for it, no capabilities (otherwise root could undo the
-rest). Not inside: the project, other studies, `.harness`, the user's home, most of /etc, keys.
+rest). Not inside: the project, other studies, `.harness`, outputs of other runs, the user's home, most of /etc, keys.
 """
 
 from __future__ import annotations
@@ -64,13 +64,19 @@ def wrap(job: Job) -> list[str]:
     for path in _interpreter_folders(job):
         argv += ["--ro-bind", path, path]
     argv += ["--ro-bind", job.cwd, job.cwd]
-    private = Path(job.cwd) / ".harness"
-    if private.is_dir():
-        argv += ["--tmpfs", str(private)]
+    private = [str(path) for pattern in (".harness", *job.unseen) for path in _folders(Path(job.cwd), pattern)]
+    for path in private:
+        argv += ["--tmpfs", path]
     for path in job.readable:
         argv += ["--ro-bind", path, path]
-    argv += ["--bind", job.out_dir, job.out_dir, "--chdir", job.cwd, "--"]
-    return argv + job.command
+    argv += ["--bind", job.out_dir, job.out_dir]
+    for path in sorted({*job.hidden, *private} - {job.out_dir}):  # writing there would use memory that nobody counts
+        argv += ["--remount-ro", path]
+    return [*argv, "--chdir", job.cwd, "--", *job.command]
+
+
+def _folders(within: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in within.glob(pattern) if path.is_dir() and not path.is_symlink())
 
 
 @cache

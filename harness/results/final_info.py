@@ -138,11 +138,11 @@ def _values(dataset: str, metric: str, value: Any) -> tuple[float, ...]:
     return tuple(float(item) for item in items)
 
 
-def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
+def overlay(reported: Scores, verified: Scores, decisive: Collection[str]) -> Scores:
     """The official scores: the evaluator's values where it gives some, otherwise the reported ones.
 
     Raises:
-        MetricsError: the two name different datasets, or the evaluator does not give the primary metric.
+        MetricsError: the two name different datasets, or the evaluator does not give a metric that decides.
     """
     for dataset in dict.fromkeys((*reported, *verified)):
         if dataset not in verified:
@@ -153,9 +153,9 @@ def overlay(reported: Scores, verified: Scores, primary: str) -> Scores:
             raise MetricsError(
                 f"evaluate.py measures {dataset!r}, which is not reported (reported: {_names(reported)})"
             )
-        if primary not in verified[dataset]:
+        if lacking := [name for name in decisive if name not in verified[dataset]]:
             given = _names(verified[dataset])
-            raise MetricsError(f"evaluate.py does not give {primary!r} on {dataset!r} (it gives: {given})")
+            raise MetricsError(f"evaluate.py does not give {lacking[0]!r} on {dataset!r} (it gives: {given})")
     return {dataset: {**reported[dataset], **verified[dataset]} for dataset in reported}
 
 

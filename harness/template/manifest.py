@@ -180,6 +180,12 @@ class Manifest(Record):
     def primary(self) -> str:
         return next(name for name, spec in self.metrics.items() if spec.primary)
 
+    @property
+    def decisive(self) -> tuple[str, ...]:
+        """Metrics that a verdict depends on: the primary one and the guards. An evaluator must give them."""
+        guards = (name for name, spec in self.metrics.items() if spec.guard is not None and not spec.primary)
+        return (self.primary, *guards)
+
 
 def executed(name: str) -> bool:
     """Whether a study's file takes part in a run. Plots and notes do not, so changing them changes no result."""

@@ -198,3 +198,23 @@ WORDS = '{"ending": "exited", "code": 0, "seconds": "x", "peak_memory": 1}'
 def test_a_result_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "result.json").write_text(text)
     assert JobResult.load(tmp_path / "result.json") is None
+
+
+@pytest.mark.skipif(sandbox.name() == "none", reason="bubblewrap is missing or does not work here")
+def test_a_run_cannot_go_on_where_an_earlier_one_ended(project: Project) -> None:
+    """It would have made more training steps than any limit can tell."""
+    seen = 'print("SEEN", [str(p) for f in ("run_*", "plots") for p in Path().glob(f"{f}/*") if p.parent != out_dir])'
+    look = swap(HONEST, f"{seen}\n    {HONEST}")
+    study = project.run([scale(1.5) + look, scale(2.0, 1.5), notes()], "--max-runs", "2", "--confirm", "0")
+
+    assert study.outcomes == [(1, 1, "ok"), (2, 1, "ok")], study.said
+    assert "SEEN []" in (study.paths.job("run_2-attempt_1") / "log.txt").read_text()
+    assert len(study.file("plots/losses.txt").splitlines()) == 3, "plot.py sees them"
+
+
+def test_a_guard_that_only_the_script_reports_guards_nothing_and_is_refused(project: Project) -> None:
+    manifest = project.root / "templates" / "tiny" / "template.toml"
+    manifest.write_text(manifest.read_text().replace("[metrics.accuracy]", "[metrics.accuracy]\nguard = 0.01"))
+    said = project.harness("baseline", "tiny", "--refresh")
+    assert said.code == 2
+    assert "evaluate.py does not give 'accuracy' on 'numbers' (it gives: loss)" in said.err

@@ -235,7 +235,7 @@ def test_one_value_has_no_spread() -> None:
 def test_a_verified_value_replaces_the_reported_one() -> None:
     reported: Scores = {"toy": {"loss": (1.0,), "seconds": (3.0,)}}
     verified: Scores = {"toy": {"loss": (2.0,)}}
-    assert final_info.overlay(reported, verified, "loss") == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
+    assert final_info.overlay(reported, verified, ["loss"]) == {"toy": {"loss": (2.0,), "seconds": (3.0,)}}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_verified_value_replaces_the_reported_one() -> None:
 )
 def test_a_claim_never_takes_the_place_of_a_value_with_another_name(verified: Scores, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
-        final_info.overlay({"toy": {"loss": (1.0,)}}, verified, "loss")
+        final_info.overlay({"toy": {"loss": (1.0,)}}, verified, ["loss"])
 
 
 def test_a_claim_far_from_the_verified_value_is_told_with_both() -> None:

@@ -75,6 +75,26 @@ def test_the_study_is_seen_and_nothing_else_of_the_project(job: Job, tmp_path: P
 
 
 @needs_bwrap
+def test_folders_in_the_study_that_a_job_need_not_see_are_empty_apart_from_its_own(job: Job, tmp_path: Path) -> None:
+    study = tmp_path / "project" / "runs" / "study"
+    theirs = study / "run_0" / "final_info.json"
+    script = f"import os; open('run_1/mine', 'w'); print(os.path.exists({str(theirs)!r}), os.listdir('run_1'))"
+    assert output(replace(job, unseen=("run_[0-9]*",)), script) == "False ['mine']\n"
+
+
+@needs_bwrap
+def test_nothing_can_be_stored_in_the_memory_behind_hidden_folders(job: Job, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    places = [str(place / "big") for place in (project, project / "runs", project / "runs" / "study" / ".harness")]
+    script = (
+        f"for place in {places!r}:\n"
+        "    try: open(place, 'w'); print('written')\n"
+        "    except OSError as error: print(error.strerror)"
+    )
+    assert set(output(replace(job, hidden=(str(project),)), script).splitlines()) == {"Read-only file system"}
+
+
+@needs_bwrap
 def test_the_home_is_empty_and_not_the_users(job: Job) -> None:
     home, entries = json.loads(
         output(job, "import json, os; h = os.environ['HOME']; print(json.dumps([h, os.listdir(h)]))")
