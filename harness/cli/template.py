@@ -98,7 +98,7 @@ def check_out(
     made = environment.place_of(chosen, here.environments)
     if chosen.manifest.run.sampler:
         with bench(here) as place:
-            place.write_data(chosen, folder / DATA)
+            place.write_data(chosen, folder.resolve() / DATA)
         print(f"  {DATA}/: the data of the seeds, as each launch gets them")
     print("Run it as a study would:")
     print(f"  cd {shlex.quote(str(folder.resolve()))}")

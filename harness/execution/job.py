@@ -71,8 +71,9 @@ class Job:
         """Write job.json, and delete results that do not count, so that their jobs are run again.
 
         A result does not count if its job did not end by itself, or if its output is gone and the next job needs it.
+        So the last job comes first: whether the others' outputs are needed depends on it.
         """
-        for job in self.chain():
+        for job in reversed(list(self.chain())):
             Path(job.folder).mkdir(parents=True, exist_ok=True)
             result = JobResult.load(job.result)
             unread = job.then is not None and JobResult.load(job.then.result) is None

@@ -27,10 +27,11 @@ def beforehand(
     if why is not None:
         return [why]
     found = outlook(manifest, scores, seconds, budget)
-    parts = [f"{found.seeds} seeds usually show a gain in {found.metric} of {_range(found, lambda r: r.screening)}"]
+    least = _range(found, lambda r: r.screening)
+    parts = [f"{found.seeds} seeds usually show an improvement of {found.metric} by {least}"]
     if found.looks:
         confirmed = _range(found, lambda r: r.confirmation)
-        parts.append(f"a confirmation with up to {found.looks[-1]} fresh seeds per side one of {confirmed}")
+        parts.append(f"a confirmation with up to {found.looks[-1]} fresh seeds per side one by {confirmed}")
     return [f"{', '.join(parts)} (80 % power; more: harness power {found.template})", *warnings(found)]
 
 

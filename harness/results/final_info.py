@@ -86,7 +86,7 @@ def _dataset(
     if missing and complete:
         raise MetricsError(f"dataset {name!r} lacks the metric {missing[0]!r} (it has: {_names(values)})")
     checked = {str(m): _values(name, str(m), v) for m, v in values.items() if m in wanted or _is_numbers(v)}
-    for metric in set(wanted) - set(missing):
+    for metric in (each for each in wanted if each not in missing):
         if len(checked[metric]) != seeds:
             raise MetricsError(
                 f"metric {metric!r} of dataset {name!r} must be a list with one value per seed in final_info_dict: "

@@ -62,12 +62,12 @@ def test_more_than_is_left_to_gain_is_warned_of_wherever_it_is_said(project: Pro
     assert "left to gain" in read(project, "power", "tiny").splitlines()[1]
     made = project.harness("baseline", "tiny", "--refresh")
     assert made.out.count(warning) == 1
-    assert "3 seeds usually show a gain in loss of " in made.out
+    assert "3 seeds usually show an improvement of loss by " in made.out
     options = ("--agent", "tuner", "--idea", "One idea", "--idea", "Another idea", "--max-runs", "1", "--confirm", "1")
     said = project.harness("run", "tiny", *options)
     assert said.code == 0, said.err
     assert said.err.count(warning) == 1, "it is said once, not for each idea"
-    assert said.err.count("3 seeds usually show a gain in loss of ") == 1
+    assert said.err.count("3 seeds usually show an improvement of loss by ") == 1
 
 
 def test_a_template_that_confirms_nothing_is_planned_for_its_screening(project: Project) -> None:

@@ -135,8 +135,11 @@ def test_a_study_that_is_killed_while_data_are_made_goes_on(secret: Project) -> 
     assert study.ending.status == "done", study.ending.reason
 
 
-def test_a_laid_out_template_has_the_data_and_no_answer(secret: Project, tmp_path: Path) -> None:
-    said = secret.harness("template", "checkout", "tiny", str(tmp_path / "there"))
+def test_a_laid_out_template_has_the_data_and_no_answer(
+    secret: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = secret.harness("template", "checkout", "tiny", "there")
     assert said.code == 0, said.err
     assert (tmp_path / "there" / "data" / "measured.json").is_file()
     assert not (tmp_path / "there" / "world.py").exists()

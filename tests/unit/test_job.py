@@ -27,3 +27,27 @@ def test_there_is_no_result_until_one_is_saved_whole(tmp_path: Path) -> None:
     result.save(saved)
     assert JobResult.load(saved.result) == result
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_job_whose_output_is_gone_is_repeated_if_the_next_one_has_to_be(tmp_path: Path) -> None:
+    """The data of a launch are removed once its run has ended, even if that was lost and is run again."""
+    names = ("data", "run", "evaluation")
+    data, run, evaluation = (replace(job(tmp_path / name), out_dir=str(tmp_path / name / "out")) for name in names)
+    chain = replace(data, then=replace(run, then=evaluation))
+    chain.save()
+    went_well, lost = JobResult("exited", 0, 1.0, 1000), JobResult("lost", None, 1.0, 1000, "the disk is full")
+
+    def left_after(of_run: JobResult, of_evaluation: JobResult) -> list[bool]:
+        for each, result in zip(chain.chain(), (went_well, of_run, of_evaluation), strict=True):
+            result.save(each)
+        chain.save()
+        return [each.result.exists() for each in chain.chain()]
+
+    assert left_after(lost, went_well) == [False, False, True]
+    Path(data.out_dir).mkdir()
+    assert left_after(lost, went_well) == [True, False, True]
+    Path(data.out_dir).rmdir()
+    assert left_after(went_well, lost) == [False, False, False]
+    Path(run.out_dir).mkdir()
+    assert left_after(went_well, lost) == [True, True, False]
+    assert left_after(went_well, went_well) == [True, True, True]

@@ -113,7 +113,7 @@ def test_a_result_is_told_next_to_the_baseline_with_the_minimum_detectable_effec
     assert "measured again on seeds that the study has never used" in text
     assert "| exploratory |" in text
     assert "the minimum detectable effect in loss with 3 seeds is 0." in text
-    assert "a smaller gain can be promising too" in text and "cannot be told from noise" not in text
+    assert "a smaller one can be promising too" in text and "cannot be told from noise" not in text
     assert "Left: 4 runs." in text
 
 
