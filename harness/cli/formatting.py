@@ -18,6 +18,7 @@ VERDICT_STYLES = {
     "not confirmed": "yellow",
     "no difference worth it": "yellow",
     "worse": "bold red",
+    "not promising": "yellow",
     "inconclusive": "yellow",
     "cannot be confirmed": "yellow",
     "cannot tell": "yellow",

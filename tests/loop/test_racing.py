@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab import UNCONFIRMED, Project, has_happened, in_real_runs, notes, scale, undo, until
 
-from harness.state.events import AttemptEnded, AttemptLaunched, Recorded
+from harness.state.events import AttemptEnded, AttemptLaunched, Recorded, StudyStarted
 
 BREAKS = in_real_runs('if 2 in seeds:\n    raise IndexError("no third")')
 
@@ -86,7 +86,8 @@ def test_a_study_that_is_killed_between_the_launches_goes_on_with_the_other_seed
     undisturbed = project.run(replies, "--max-runs", "1", "--confirm", "0", name="u")
     study = project.study()
     with project.process(*project.order(replies, "--max-runs", "1", "--confirm", "0")) as controller:
-        until(has_happened(study, AttemptEnded), "the first seeds have run")
+        for kind in (StudyStarted, AttemptLaunched, AttemptEnded):
+            until(has_happened(study, kind), f"{kind.__name__} on the first seeds")
         controller.kill()
     lines = study.paths.journal.read_bytes().splitlines(keepends=True)
     ended = next(n for n, event in enumerate(study.events) if isinstance(event, AttemptEnded))
