@@ -258,8 +258,8 @@ def draw_plots(study: Study) -> None:
     job = paths.job(f"plot-turn_{len(study.history.turns)}")
     wrong = study.launcher.plot(paths.root, job, paths.plots, study.ticker("plot.py"))
     figures = job.with_name(f"{job.name}-figures")
-    if missing := study.launcher.figures(paths.root, figures, paths.plots, study.ticker("figures.py")):
-        study.watcher.note(missing)  # the agent cannot mend it
+    if failed := study.launcher.figures(paths.root, figures, paths.plots, study.ticker("figures.py")):
+        study.watcher.note(failed)  # the agent cannot mend it
     study.workspace.restore(tree)
     names = sorted(path.name for path in paths.plots.iterdir()) if paths.plots.is_dir() else []
     files = tuple(os.fsencode(name).decode(errors="replace") for name in names[:MOST_PLOTS])

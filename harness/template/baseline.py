@@ -30,10 +30,12 @@ class Fingerprint(Record):
     """File that takes part in a run or its evaluation → SHA-256 of its bytes."""
     command: tuple[str, ...]
     seeds: tuple[int, ...]
+    sampler: tuple[str, ...] = ()
+    """The command that writes the data of a launch, if there is one."""
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
 class Baseline(Record):
@@ -57,7 +59,7 @@ def fingerprint(template: Template) -> Fingerprint:
     run = template.manifest.run
     takes_part = sorted({**template.files, **template.kept_back}.items())
     files = {name: digest_of_file(path) for name, path in takes_part if executed(name)}
-    return Fingerprint(files=files, command=run.command, seeds=run.seeds)
+    return Fingerprint(files=files, command=run.command, seeds=run.seeds, sampler=run.sampler)
 
 
 def folder(baselines: Path, template: Template) -> Path:
@@ -112,6 +114,8 @@ def code_change(stored: Fingerprint, now: Fingerprint) -> str | None:
             return f"{name} {how}"
     if stored.command != now.command:
         return f"the run command was {' '.join(stored.command)}"
+    if stored.sampler != now.sampler:
+        return f"the sampler was {' '.join(stored.sampler) or 'not there'}"
     return None
 
 

@@ -149,6 +149,12 @@ class Manifest(Record):
             raise ValueError(f"[template] {sorted(both)[0]} is both in held_out and in answers")
         return self
 
+    @model_validator(mode="after")
+    def _figures_are_beside_plots(self) -> Manifest:
+        if self.has_figures and not self.has_plots:
+            raise ValueError("[template] figures.py adds to what plot.py draws, so it needs a plot.py")
+        return self
+
     @property
     def has_evaluator(self) -> bool:
         return "evaluate.py" in self.template.untouchable

@@ -88,6 +88,17 @@ def test_other_seeds_or_another_command_make_it_stale(stored: Path, toy: Path) -
     assert "the run command was python experiment.py" in refusal(stored, toy)
 
 
+def test_a_baseline_is_stale_once_its_data_are_made_otherwise(stored: Path, toy: Path) -> None:
+    before = baseline.fingerprint(Template(toy)).digest
+    manifest = toy / "template.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("[run]\n", '[run]\nsampler = ["python", "data.py", "{out_dir}"]\n'))
+    assert "the sampler was not there" in refusal(stored, toy)
+    assert baseline.fingerprint(Template(toy)).digest != before
+    manifest.write_text(text)
+    assert baseline.fingerprint(Template(toy)).digest == before
+
+
 def test_plots_notes_ideas_and_limits_do_not_make_it_stale(stored: Path, toy: Path) -> None:
     (toy / "plot.py").write_text("print('new')\n")
     (toy / "notes.md").write_text("new\n")
