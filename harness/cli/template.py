@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.execution.environment import Environment
     from harness.template.folder import Template
 
-DATA = "data"
-"""Name of the folder, in a template that was laid out, for what its data command writes."""
+DATA = ("data", "harness_data")
+"""Names of the folder, in a template that was laid out, for what its data command writes: the first that is free."""
 template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")
 
@@ -98,14 +98,19 @@ def check_out(
     made = environment.place_of(chosen, here.environments)
     if chosen.manifest.run.data:
         with bench(here) as place:
-            place.write_data(chosen, folder / DATA)
-        print(f"  {DATA}/: the data of the seeds, as each launch gets them")
+            place.write_data(chosen, folder / _data_folder(chosen))
+        print(f"  {_data_folder(chosen)}/: the data of the seeds, as each launch gets them")
     print("Run it as a study would:")
     print(f"  cd {shlex.quote(str(folder.resolve()))}")
     print(f"  {_by_hand(chosen, made, 'run_1')}")
     if chosen.manifest.smoke:
         print("The smoke run that a study makes before each run:")
         print(f"  HARNESS_SMOKE=1 {_by_hand(chosen, made, 'smoke')}")
+
+
+def _data_folder(chosen: Template) -> str:
+    taken = {name.partition("/")[0] for name in chosen.files}
+    return next(name for name in DATA if name not in taken)
 
 
 def _by_hand(chosen: Template, made: Environment, out_dir: str) -> str:
@@ -115,7 +120,7 @@ def _by_hand(chosen: Template, made: Environment, out_dir: str) -> str:
         "HARNESS_SEEDS": ",".join(map(str, run.seeds)),
         **({} if run.gpus else {"CUDA_VISIBLE_DEVICES": ""}),
         **({"HARNESS_ASSETS": made.assets} if made.assets else {}),
-        **({"HARNESS_DATA": DATA} if run.data else {}),
+        **({"HARNESS_DATA": _data_folder(chosen)} if run.data else {}),
     }
     setting = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
     return " ".join([*setting, shlex.join(chosen.command(made.python, Path(out_dir)))])

@@ -30,10 +30,12 @@ class Fingerprint(Record):
     """File that takes part in a run or its evaluation → SHA-256 of its bytes."""
     command: tuple[str, ...]
     seeds: tuple[int, ...]
+    data: tuple[str, ...] | None = None
+    """The data command; None if there is none, or for a baseline of an older version."""
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 class Baseline(Record):
@@ -57,7 +59,7 @@ def fingerprint(template: Template) -> Fingerprint:
     run = template.manifest.run
     takes_part = sorted({**template.files, **template.kept_back}.items())
     files = {name: digest_of_file(path) for name, path in takes_part if executed(name)}
-    return Fingerprint(files=files, command=run.command, seeds=run.seeds)
+    return Fingerprint(files=files, command=run.command, seeds=run.seeds, data=run.data or None)
 
 
 def folder(baselines: Path, template: Template) -> Path:
@@ -112,6 +114,8 @@ def code_change(stored: Fingerprint, now: Fingerprint) -> str | None:
             return f"{name} {how}"
     if stored.command != now.command:
         return f"the run command was {' '.join(stored.command)}"
+    if stored.data is not None and stored.data != now.data:
+        return f"the data command was {' '.join(stored.data)}"
     return None
 
 

@@ -142,3 +142,26 @@ def test_a_laid_out_template_has_the_data_and_no_answer(secret: Project, tmp_pat
     assert not (tmp_path / "there" / "world.py").exists()
     assert "HARNESS_DATA=data" in said.out
     assert "left out: answers and held-out files" in said.out
+
+
+def test_a_laid_out_template_keeps_a_folder_that_is_called_data(secret: Project, tmp_path: Path) -> None:
+    tiny, shared = secret.root / "templates" / "tiny", secret.root / "templates" / "common" / "data"
+    shared.mkdir(parents=True)
+    (shared / "lib.py").write_text("X = 1\n")
+    (tiny / "data.py").rename(tiny / "scores.py")
+    manifest = (tiny / "template.toml").read_text().replace('"data.py"', '"scores.py"')
+    (tiny / "template.toml").write_text(manifest.replace("answers =", 'include = ["../common/data"]\nanswers ='))
+    said = secret.harness("template", "checkout", "tiny", str(tmp_path / "there"))
+    assert "HARNESS_DATA=harness_data" in said.out, said.err
+    assert (tmp_path / "there" / "data" / "lib.py").is_file()
+    assert (tmp_path / "there" / "harness_data" / "measured.json").is_file()
+
+
+def test_another_data_command_makes_the_baseline_stale(secret: Project) -> None:
+    manifest = secret.root / "templates" / "tiny" / "template.toml"
+    manifest.write_text(
+        manifest.read_text().replace('"measure.py", "{out_dir}"', '"measure.py", "{out_dir}", "--easy"')
+    )
+    said = secret.harness("baseline", "--check")
+    assert said.code != 0
+    assert "the data command was python measure.py {out_dir}" in said.out + said.err
