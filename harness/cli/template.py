@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.execution.environment import Environment
     from harness.template.folder import Template
 
-DATA = "data"
+DATA = "harness_data"
 """Name of the folder, in a template that was laid out, for what its sampler writes."""
 template_app = typer.Typer(help="Check templates, or lay one out.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(template_app, name="template")

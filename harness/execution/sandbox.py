@@ -64,19 +64,26 @@ def wrap(job: Job) -> list[str]:
     for path in _interpreter_folders(job):
         argv += ["--ro-bind", path, path]
     argv += ["--ro-bind", job.cwd, job.cwd]
-    private = [str(path) for pattern in (".harness", *job.unseen) for path in _folders(Path(job.cwd), pattern)]
-    for path in private:
-        argv += ["--tmpfs", path]
-    for path in job.readable:
-        argv += ["--ro-bind", path, path]
-    argv += ["--bind", job.out_dir, job.out_dir]
-    for path in sorted({*job.hidden, *private} - {job.out_dir}):  # writing there would use memory that nobody counts
-        argv += ["--remount-ro", path]
+    argv += [*_folders(job), "--bind", job.out_dir, job.out_dir, *_sealed(job)]
     return [*argv, "--chdir", job.cwd, "--", *job.command]
 
 
-def _folders(within: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in within.glob(pattern) if path.is_dir() and not path.is_symlink())
+def _folders(job: Job) -> list[str]:
+    """Options that show what the job may read, above what its working folder hides."""
+    covered = [option for path in _covered(job) for option in ("--tmpfs", path)]
+    return covered + [option for path in job.readable for option in ("--ro-bind", path, path)]
+
+
+def _sealed(job: Job) -> list[str]:
+    """Options that make hidden folders read-only: what is written there would be memory that no process shows."""
+    paths = {*job.hidden, *_covered(job)} - {job.out_dir}
+    return [option for path in sorted(paths) for option in ("--remount-ro", path)]
+
+
+def _covered(job: Job) -> list[str]:
+    """Folders in the working folder that appear empty."""
+    found = (path for pattern in (".harness", *job.unseen) for path in Path(job.cwd).glob(pattern))
+    return sorted(str(path) for path in found if path.is_dir() and not path.is_symlink())
 
 
 @cache

@@ -63,12 +63,16 @@ def _judge_older(history: History) -> Verdicts:
 
 
 def in_one_word(history: History) -> dict[int, str]:
-    """run → its verdict on the datasets that were confirmed, otherwise on those that it changes; or "mixed"."""
+    """run → its verdict on the datasets that were confirmed, otherwise on those that it changes; or "mixed".
+
+    A dataset that the screening calls worse always counts: a gain on one must not hide a loss on another.
+    """
     confirmed = {run.number for run in history.measured if run.looked}
     judged, fresh = judge(history), judge_confirmed(history)
     found: dict[int, str] = {}
     for run, of_run in judged.items():
         words: set[str] = {word for word, _ in (fresh[run] if run in confirmed and run in fresh else of_run).values()}
+        words |= {word for word, _ in of_run.values() if word == "worse"}
         words = words - {"unchanged"} or words
         found[run] = words.pop() if len(words) == 1 else "mixed"
     return found

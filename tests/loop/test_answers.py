@@ -141,7 +141,17 @@ def test_a_laid_out_template_has_the_data_and_no_answer(
     monkeypatch.chdir(tmp_path)
     said = secret.harness("template", "checkout", "tiny", "there")
     assert said.code == 0, said.err
-    assert (tmp_path / "there" / "data" / "measured.json").is_file()
+    assert (tmp_path / "there" / "harness_data" / "measured.json").is_file()
     assert not (tmp_path / "there" / "world.py").exists()
-    assert "HARNESS_DATA=data" in said.out
+    assert "HARNESS_DATA=harness_data" in said.out
     assert "left out: answers and held-out files" in said.out
+
+
+def test_another_sampler_makes_the_baseline_stale(secret: Project) -> None:
+    manifest = secret.root / "templates" / "tiny" / "template.toml"
+    manifest.write_text(
+        manifest.read_text().replace('"measure.py", "{out_dir}"', '"measure.py", "{out_dir}", "--easy"')
+    )
+    said = secret.harness("baseline", "--check")
+    assert said.code != 0
+    assert "the sampler was python measure.py {out_dir}" in said.out + said.err

@@ -10,6 +10,7 @@ from lab import Project, Study, edit, in_real_runs, notes, scale, swap, until
 
 from harness.execution import sandbox
 from harness.execution.job import JobResult
+from harness.state.verdicts import in_one_word, judge
 
 TARGETS = "held_out.py"
 SAVE = '(out_dir / "final_info.json").write_text(json.dumps(info))'
@@ -218,3 +219,23 @@ def test_a_guard_that_only_the_script_reports_guards_nothing_and_is_refused(proj
     said = project.harness("baseline", "tiny", "--refresh")
     assert said.code == 2
     assert "evaluate.py does not give 'accuracy' on 'numbers' (it gives: loss)" in said.err
+
+
+def test_a_gain_on_one_dataset_does_not_hide_a_loss_on_another(project: Project) -> None:
+    """A confirmation is about the datasets with a gain only."""
+    tiny = project.root / "templates" / "tiny"
+    of_both = '{name: {"means": {"loss": 0.0}, "final_info_dict": {"loss": each}} for name, each in both.items()}'
+    one = '{"numbers": {"means": {"loss": sum(losses) / wanted}, "final_info_dict": {"loss": losses}}}'
+    both = '{"numbers": losses, "mirrored": [loss_of(4 - float(guess)) for guess in guesses]}'
+    evaluator = (
+        (tiny / "evaluate.py").read_text().replace(f"    info = {one}", f"    both = {both}\n    info = {of_both}")
+    )
+    (tiny / "evaluate.py").write_text(evaluator)
+    project.change_template("experiment.py", f"    {SAVE}", f'    info["mirrored"] = info["numbers"]\n    {SAVE}')
+    study = project.run([scale(2.0), notes()], "--max-runs", "1")
+
+    assert {dataset: word for dataset, (word, _) in judge(study.history)[1].items()} == {
+        "numbers": "better",
+        "mirrored": "worse",
+    }
+    assert in_one_word(study.history) == {1: "mixed"}
