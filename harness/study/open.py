@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from harness import agents, plugins
 from harness.agents import Setup
 from harness.errors import UserError
-from harness.execution import environment, lock, process
+from harness.execution import environment, lock, process, sandbox
 from harness.execution.executors import make
 from harness.execution.jobs import Jobs
 from harness.execution.launcher import Launcher
@@ -22,6 +23,9 @@ from harness.study.spec import ExecutionOptions
 from harness.study.study import Study, Watcher
 from harness.template.folder import Template
 from harness.workspace import Lab, Workspace
+
+SHIPPED = Path(__file__).parents[2] / "templates"
+"""The templates of this clone, which another project's runs could find if the clone lies in a folder like /opt."""
 
 
 @contextmanager
@@ -76,8 +80,11 @@ def open_study(
             held_out_digest=begun.held_out,
             environment=environment.ready(pinned, project.environments, watcher.note),
             sandboxed=options.sandboxed,
-            hidden=(str(project.root),),
+            hidden=(str(project.root), *([str(SHIPPED)] if SHIPPED.is_dir() else [])),
         )
+        confined = options.sandboxed and sandbox.name() != "none"
+        if not confined and pinned.manifest.holds_out:
+            watcher.note("runs are not confined: their code can read the answers and the held-out data of the template")
         study = Study(
             paths=paths,
             template=pinned,

@@ -128,7 +128,7 @@ def test_a_study_that_is_killed_while_data_are_made_goes_on(secret: Project) -> 
     order = secret.order([BETTER, notes()], "--max-runs", "1", "--confirm", "0")
     controller = secret.process(*order)
     study = secret.study()
-    until(lambda: (study.paths.job("run_1-attempt_1") / "data" / "out").exists(), "data are made")
+    until(lambda: (study.paths.job("run_1-attempt_1") / "data" / "out").exists(), "data are made", patience=120)
     controller.kill()
     study = secret.resume()
     assert study.outcomes == [(1, 1, "ok")], study.said
