@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.claims.check import Known, unsupported
 from harness.claims.recorded import collect
 from harness.records import Comparison, Finding
+from harness.results.final_info import deviation, mean
 from harness.state.history import History
 from harness.state.run import Run
 from harness.state.verdicts import judge
@@ -39,7 +41,9 @@ def recorded(history: History) -> Known:
         of_runs={
             0: collect((c.metric, value) for c in compared for value in (c.baseline_mean, c.baseline_sd)),
             **{
-                run.number: collect((c.metric, value) for c in _comparisons(run) for value in (c.mean, c.sd))
+                run.number: collect(
+                    (*((c.metric, value) for c in _comparisons(run) for value in (c.mean, c.sd)), *_on_fresh_seeds(run))
+                )
                 for run in history.measured
             },
         },
@@ -49,6 +53,13 @@ def recorded(history: History) -> Known:
 def _comparisons(run: Run) -> tuple[Comparison, ...]:
     alone = run.recorded.comparisons if run.recorded else ()
     return (*alone, *run.pooled, *(run.confirmed.comparisons if run.confirmed else ()))
+
+
+def _on_fresh_seeds(run: Run) -> Iterator[tuple[str, float | None]]:
+    """Mean and standard deviation of all that was measured there, not only of the template's metrics."""
+    for scores in (run.confirmed.scores if run.confirmed else {}).values():
+        for metric, values in scores.items():
+            yield from ((metric, mean(values)), (metric, deviation(values)))
 
 
 def _text(path: Path) -> str:

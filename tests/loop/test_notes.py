@@ -35,3 +35,17 @@ def test_a_claim_that_the_results_support_is_not(project: Project) -> None:
     project.run([scale(2.0), notes(text)], "--max-runs", "1")
 
     assert json.loads(project.harness("compare", "s", "--json").out)[0]["unsupported_claims"] == []
+
+
+def test_a_value_on_fresh_seeds_is_supported_also_of_what_is_no_metric_of_the_template(project: Project) -> None:
+    distances = '    values["distance"] = [abs(g - 3) for g in guesses]\n'
+    means = "    means = {name: sum(each) / len(each) for name, each in values.items()}"
+    project.change_template("experiment.py", means, distances + means)
+    first = project.run([scale(2.0), notes("nothing")], "--max-runs", "1", name="first")
+    confirmed = first.history.runs[1].confirmed
+    assert confirmed is not None
+    fresh = confirmed.scores["numbers"]["distance"]
+    text = f"On fresh seeds, run 1 has a distance of {sum(fresh) / len(fresh):.5f}."
+    project.run([scale(2.0), notes(text)], "--max-runs", "1")
+
+    assert json.loads(project.harness("compare", "s", "--json").out)[0]["unsupported_claims"] == []
