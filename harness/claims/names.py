@@ -51,6 +51,8 @@ _SPELLINGS = (
 )  # fmt: skip
 _LEFT_OUT = ("final", "best", "mean", "avg", "average", "total")
 _UNITS = ("ms", "s", "sec", "secs", "seconds", "second", "minutes", "hours", "pct", "percent", "mb", "gb")
+_EFFORT = ("steps", "samples", "epochs", "iterations", "batches", "tokens")
+"""Prose counts these for many reasons ("after 100 steps"), so a metric of such a name is not looked for in it."""
 _NOUN_BEHIND = (
     r"(?![ -](?:weights?|functions?|curves?|terms?|landscape|plots?|coefficients?|penalty|scal\w+|threshold|head)\b)"
 )
@@ -62,7 +64,7 @@ class Vocabulary:
 
     def __init__(self, metrics: Collection[str], datasets: Collection[str]) -> None:
         meant: dict[str, set[str]] = {}
-        for name in metrics:
+        for name in (metric for metric in metrics if metric not in _EFFORT):
             for spelled in _spelled(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())):
                 meant.setdefault(spelled, set()).add(name)
         longest_first = sorted(meant, key=len, reverse=True)

@@ -212,3 +212,14 @@ def test_wrapped_lines_are_one_sentence_and_lines_of_a_log_are_not() -> None:
         "2: 33 % is not a recorded value of val_loss or change of it from run 0 to run 1"
     ]
     assert len(list(blocks(["r1 val_loss 0.40", "r2 val_loss 0.60"]))) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The coarse level trains alone for 100 steps.", "After 300 training steps it is scaled in.", "2,000 samples"],
+)
+def test_steps_and_samples_are_counted_for_many_reasons_so_they_are_no_claims_about_a_metric_of_that_name(
+    text: str,
+) -> None:
+    scores = {run: {"moons": {"val_loss": (0.5, 0.6), "steps": (800.0, 800.0)}} for run in (0, 1)}
+    assert list(unsupported(text, Known(scores=scores, verdicts={}, primary="val_loss", goals={}))) == []
