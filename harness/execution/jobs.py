@@ -127,6 +127,7 @@ def _variables(template: Template, seeds: tuple[int, ...] = (), smoke: bool = Fa
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
+        "PYTHONFAULTHANDLER": "1",  # says where it crashed, and at a time limit where it was
         "MPLBACKEND": "Agg",
     }
     return clean_variables(ours)

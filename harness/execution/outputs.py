@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import mmap
 import shutil
 from pathlib import Path
 from typing import Any
 
-from harness import text
 from harness.errors import MetricsError, StudyPaused, TemplateFault
+from harness.execution import excerpt
 from harness.execution.job import Job, JobResult
 from harness.files import write_json
 from harness.records import Outcome
 
 TAIL = 65536
 """Bytes that are read at the end of a log."""
+AROUND = 2 * 2**20
+"""Bytes of a log that are read around its last traceback: one of 1,000 frames takes 100 KiB."""
 UNACCEPTABLE = 3
 """Exit code of an evaluator that rejects what the run saved."""
 
@@ -53,11 +56,30 @@ def tail(path: Path, size: int = TAIL) -> str:
         return ""
 
 
+def relevant(path: Path) -> str:
+    """The part of a log that says what went wrong: around its last traceback, however much follows, and its end."""
+    try:
+        size = path.stat().st_size
+        if size <= AROUND:
+            return tail(path, AROUND)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+            at = max(log.rfind(b"Traceback (most recent call last)"), log.rfind(b"Fatal Python error"))
+            around = log[max(0, at - AROUND // 2) : at + AROUND // 2] if 0 <= at < size - AROUND // 2 else b""
+            end = log[-(TAIL if around else AROUND) :]
+    except (OSError, ValueError):
+        return ""
+    return (around + b"\n" + end).decode(errors="replace") if around else end.decode(errors="replace")
+
+
 def failure(job: Job, result: JobResult) -> tuple[Outcome, str]:
     """How a job failed: the outcome, and the message for the agent."""
-    end = text.failure(tail(job.log), job.cwd)
+    log = relevant(job.log)
+    end = excerpt.failure(log, job.cwd)
     if result.ending == "timeout":
-        return "timeout", f"stopped after the time limit of {job.timeout:g} s. The log ends with:\n{end}"
+        place = excerpt.where(log, job.cwd)
+        at = f" It was at {place}." if place else ""
+        more = f" ({result.message})" if result.message else ""
+        return "timeout", f"stopped after the time limit of {job.timeout:g} s{more}.{at} The log ends with:\n{end}"
     if result.ending == "memory":
         return (
             "memory",

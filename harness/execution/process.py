@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import resource
 import select
 import signal
 import subprocess
@@ -37,6 +39,10 @@ FOR_DOWNLOADS = ("HOME", "PIP_", "HF_", "XDG_", "SSL_", "REQUESTS_", "NO_PROXY",
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+
+
+Gone = psutil.Error
+"""A process that was looked at has ended in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,32 @@ def descendants_memory() -> int:
     return total
 
 
+def ready_to_tell() -> list[psutil.Process]:
+    """Descendants that handle SIGABRT: those of Python with PYTHONFAULTHANDLER=1, which then say where they are."""
+    found = []
+    for each in descendants():
+        try:
+            caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{each.pid}/status").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        if caught and int(caught[1], 16) & (1 << (signal.SIGABRT - 1)):
+            found.append(each)
+    return found
+
+
+def send(to: psutil.Process, number: int) -> None:
+    """Send a signal to a process, if it still exists."""
+    _ignore_gone(lambda: to.send_signal(number))
+
+
+def is_over(found: psutil.Process) -> bool:
+    """Whether a process has ended."""
+    try:
+        return found.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.Error:
+        return True
+
+
 def kill_descendants() -> None:
     """Kill all descendants, and repeat until none is left: one may fork in the meantime."""
     for _ in range(100):
@@ -245,6 +277,9 @@ def _ignore_gone(action: Callable[[], None]) -> None:
 def _die_with_parent(parent: int) -> Callable[[], None]:
     def before_exec() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        least = 1 if most == resource.RLIM_INFINITY else min(1, most)  # 1 also keeps the dump from a handling program
+        resource.setrlimit(resource.RLIMIT_CORE, (least, most))
         if os.getppid() != parent:  # the parent died between fork and here
             os._exit(1)
 

@@ -13,17 +13,21 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from harness.execution import lock, machine, process, sandbox
+from harness.execution import lock, machine, process, sandbox, starving
 from harness.execution.job import Ending, Job, JobResult
 from harness.files import digest_of
 
 LOG_LIMIT = 64 * 2**20
 """Bytes of output to keep; the rest is read and discarded."""
 SAMPLE_EVERY = 0.1
+STARVATION_EVERY = 1.0
+TELLING, MOST_TELL = 1.0, 4
+"""Seconds that a process has to say where it is at the time limit, and how many processes are asked."""
 
 
 class Cancelled(Exception):
@@ -83,6 +87,7 @@ def run(job: Job, termination: Termination) -> JobResult:
         changed = next((path for path, digest in job.unchanged.items() if digest_of(Path(path)) != digest), None)
         if changed is None:
             ending, code = watch.until_end(_start(job))
+            message = watch.extended
         else:
             ending, message = "changed", changed
     except CannotStart as error:
@@ -122,7 +127,11 @@ class Watch:
     def __init__(self, job: Job, started: float) -> None:
         self.job = job
         self.peak = 0
-        self._deadline = started + job.timeout
+        self.extended = ""
+        """By how much the time limit was extended, in words; empty if it was not."""
+        self._started = started
+        self._starvation = starving.Starvation(min(starving.processors(), job.threads or 10**6))
+        self._next_look = started
         self._written = 0
         self._full = False
         self._next_sample = started
@@ -130,7 +139,8 @@ class Watch:
     def until_end(self, child: process.Child) -> tuple[Ending, int | None]:
         with self.job.log.open("wb", buffering=0) as log:
             while (code := child.wait(0)) is None:
-                if time.monotonic() > self._deadline:
+                if self._is_late():
+                    self._ask_where(child, log)
                     return "timeout", None
                 if self._memory() > self.job.memory:
                     return "memory", None
@@ -139,6 +149,38 @@ class Watch:
             while self._copy(child.output, log, wait=0):
                 pass
         return "exited", code
+
+    def _is_late(self) -> bool:
+        """Whether the time limit is over, extended by what other programs took from the job."""
+        now = time.monotonic()
+        elapsed, limit = now - self._started, self.job.timeout
+        if now >= self._next_look or elapsed > limit >= elapsed - SAMPLE_EVERY:
+            self._next_look = now + STARVATION_EVERY
+            with suppress(process.Gone):
+                self._starvation.sample(each.pid for each in process.descendants())
+        if elapsed <= limit:
+            return False
+        extension = self._starvation.extension(elapsed, limit)
+        if extension:
+            self.extended = f"extended by {extension:.0f} s, because other programs kept the processors busy"
+        return elapsed > limit + extension
+
+    def _ask_where(self, child: process.Child, log: IO[bytes]) -> None:
+        """Have Python processes print where they are, the youngest first; while one does, the others stand still."""
+        try:
+            asked = process.ready_to_tell()[:MOST_TELL]
+        except process.Gone:
+            return
+        for each in asked:
+            process.send(each, signal.SIGSTOP)
+        for each in reversed(asked):
+            process.send(each, signal.SIGABRT)
+            process.send(each, signal.SIGCONT)
+            end = time.monotonic() + TELLING
+            while not process.is_over(each) and time.monotonic() < end:
+                self._copy(child.output, log, wait=SAMPLE_EVERY / 2)
+        while self._copy(child.output, log, wait=0):
+            pass
 
     def _copy(self, output: IO[bytes], log: IO[bytes], wait: float) -> bool:
         """Copy available output to the log; returns False if there was none."""

@@ -25,7 +25,8 @@ def lengths(text: str, *expressions: str) -> list[int]:
     script = (
         "import sys\n"
         "from harness.text import plain\n"
-        "from harness.text import clean, failure, first_sentence, last_line\n"
+        "from harness.execution.excerpt import failure\n"
+        "from harness.text import clean, first_sentence, last_line\n"
         "text = sys.stdin.read()\n"
         f"print({', '.join(f'len({expression})' for expression in expressions)})\n"
     )

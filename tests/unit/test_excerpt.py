@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import text
+from harness.execution.excerpt import failure
 
 ROOT = "/runs/study"
 TRACEBACK = f"""\
@@ -24,7 +25,7 @@ ValueError: bad shape
 
 
 def test_the_traceback_is_kept_with_the_experiments_own_frames_only() -> None:
-    told = text.failure(TRACEBACK, ROOT)
+    told = failure(TRACEBACK, ROOT)
     assert told.splitlines()[0] == "Traceback (most recent call last):"
     assert '  File "experiment.py", line 90, in <module>' in told
     assert "    train()" in told
@@ -40,31 +41,31 @@ def test_library_frames_between_own_ones_are_left_out_where_they_stood() -> None
         "ValueError: bad shape",
         f'  File "{ROOT}/experiment.py", line 7, in hook\n    1 / 0\nZeroDivisionError: by zero',
     )
-    lines = text.failure(log, ROOT).splitlines()
+    lines = failure(log, ROOT).splitlines()
     gap = lines.index("  [2 frame(s) of library code left out]")
     assert lines[gap + 1] == '  File "experiment.py", line 7, in hook'
     assert lines[-1] == "ZeroDivisionError: by zero"
 
 
 def test_the_last_of_several_tracebacks_counts() -> None:
-    told = text.failure(TRACEBACK + TRACEBACK.replace("bad shape", "the last one"), ROOT)
+    told = failure(TRACEBACK + TRACEBACK.replace("bad shape", "the last one"), ROOT)
     assert "the last one" in told
     assert "bad shape" not in told
 
 
 def test_a_folder_whose_name_begins_with_the_studys_is_not_the_studys() -> None:
     log = TRACEBACK.replace("/venv/lib/python3.11/site-packages/torch/optim/adam.py", f"{ROOT}-2/other.py")
-    assert "other.py" not in text.failure(log, ROOT)
+    assert "other.py" not in failure(log, ROOT)
 
 
 def test_frames_of_the_interpreter_itself_are_not_the_experiments() -> None:
     log = TRACEBACK.replace("/venv/lib/python3.11/site-packages/torch/optim/adam.py", "<frozen importlib._bootstrap>")
-    assert "importlib" not in text.failure(log, ROOT)
+    assert "importlib" not in failure(log, ROOT)
 
 
 def test_a_syntax_error_keeps_its_line_and_caret() -> None:
     log = f"  File \"{ROOT}/experiment.py\", line 3\n    x = (\n        ^\nSyntaxError: '(' was never closed\n"
-    assert text.failure(log, ROOT).splitlines() == [
+    assert failure(log, ROOT).splitlines() == [
         '  File "experiment.py", line 3',
         "    x = (",
         "        ^",
@@ -73,11 +74,11 @@ def test_a_syntax_error_keeps_its_line_and_caret() -> None:
 
 
 def test_without_a_traceback_the_end_of_the_log_is_told() -> None:
-    assert text.failure("one\n\ntwo\nKilled\n", ROOT) == "one\ntwo\nKilled"
+    assert failure("one\n\ntwo\nKilled\n", ROOT) == "one\ntwo\nKilled"
 
 
 def test_an_empty_log_tells_nothing() -> None:
-    assert text.failure("", ROOT) == ""
+    assert failure("", ROOT) == ""
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_an_empty_log_tells_nothing() -> None:
     ],
 )
 def test_progress_bars_and_warnings_are_stripped(noise: str) -> None:
-    assert text.failure(f"before\n{noise}\nafter\n", ROOT) == "before\nafter"
+    assert failure(f"before\n{noise}\nafter\n", ROOT) == "before\nafter"
 
 
 def test_what_a_progress_bar_overwrote_is_not_told() -> None:
@@ -115,16 +116,16 @@ def test_colours_titles_and_links_are_stripped(coloured: str) -> None:
 
 
 def test_an_escape_that_never_ends_swallows_no_traceback() -> None:
-    assert "ValueError: bad shape" in text.failure("\x1b]0;title\n" + TRACEBACK + "\x07", ROOT)
+    assert "ValueError: bad shape" in failure("\x1b]0;title\n" + TRACEBACK + "\x07", ROOT)
 
 
 def test_no_control_character_is_left() -> None:
-    told = text.failure("a\x00b\x08c\x1bd\x7fe\x0bf\tg\n", ROOT)
+    told = failure("a\x00b\x08c\x1bd\x7fe\x0bf\tg\n", ROOT)
     assert told == "abcdef\tg"
 
 
 def test_a_long_log_is_bounded_and_ends_with_its_end() -> None:
-    told = text.failure("x y\n" * 100_000 + "x" * 500_000 + "\nthe end", ROOT)
+    told = failure("x y\n" * 100_000 + "x" * 500_000 + "\nthe end", ROOT)
     assert len(told) <= text.LIMIT + 1
     assert told.startswith("…")
     assert told.endswith("the end")
@@ -134,7 +135,7 @@ def test_a_long_traceback_keeps_its_error() -> None:
     deep = TRACEBACK.replace(
         "    main()\n", "    main()\n" + f'  File "{ROOT}/experiment.py", line 1, in f\n    f()\n' * 900
     )
-    told = text.failure(deep, ROOT)
+    told = failure(deep, ROOT)
     assert len(told) <= text.LIMIT + 1
     assert told.endswith("ValueError: bad shape")
 
