@@ -221,5 +221,5 @@ def test_wrapped_lines_are_one_sentence_and_lines_of_a_log_are_not() -> None:
 def test_steps_and_samples_are_counted_for_many_reasons_so_they_are_no_claims_about_a_metric_of_that_name(
     text: str,
 ) -> None:
-    scores = {run: {"moons": {"val_loss": (0.5, 0.6), "steps": (800.0, 800.0)}} for run in (0, 1)}
+    scores: dict[int, Scores] = {run: {"moons": {"val_loss": (0.5, 0.6), "steps": (800.0, 800.0)}} for run in (0, 1)}
     assert list(unsupported(text, Known(scores=scores, verdicts={}, primary="val_loss", goals={}))) == []
