@@ -100,7 +100,7 @@ def _change(text: str) -> tuple[str, Any]:
 
 def _read(file: Path) -> SettingsFile:
     try:
-        return SettingsFile.model_validate(parse_toml(file.read_text(encoding="utf-8")) if file.is_file() else {})
+        return SettingsFile.model_validate(parse_toml(file.read_text(encoding="utf-8-sig")) if file.is_file() else {})
     except ValidationError as error:
         raise UserError(f"{file}: {one_line(error, SettingsFile)}") from error
     except (OSError, ValueError) as error:

@@ -162,12 +162,18 @@ class Call(Record):
     """Where a replayed prompt differs from the recorded one, if anywhere."""
 
 
+DONE = "ALL_COMPLETED"
+"""What an agent says when it wants no further run."""
+
+
 class Reply(Record):
     """What an agent says it did. What it actually did is read from the worktree."""
 
     text: str
     problems: tuple[str, ...] = ()
     """Why its edits were not applied; if there are any, the whole reply is rejected."""
+    left_out: tuple[str, ...] = ()
+    """Edits of notes that were not applied, although the code of the same reply was."""
     usage: Usage = Usage()
     """What the turn used besides the model calls that the agent reported one by one."""
 

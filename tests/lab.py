@@ -341,6 +341,8 @@ class Endpoint:
     """What the server calls its model."""
     tokens_in: int = 100
     """How long it says that every prompt is."""
+    finish: str = "stop"
+    """Why it says that every reply ended."""
 
     @cached_property
     def server(self) -> ThreadingHTTPServer:
@@ -390,7 +392,7 @@ class Endpoint:
             "object": "chat.completion",
             "created": 1,
             "model": self.served_as,
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "choices": [{"index": 0, "finish_reason": self.finish, "message": message}],
             "usage": counted,
         }
 

@@ -54,8 +54,9 @@ class AiderAgent:
     Settings = AiderSettings
     uses_model = True
     how_to_edit = (
-        "Write the change as SEARCH/REPLACE blocks. A reply is applied as a whole: if one block does not match the "
-        "file exactly, none of them is applied."
+        "Write the change as SEARCH/REPLACE blocks, or send a whole file: its exact name alone on a line, then a fence "
+        "with all of its lines. SEARCH text must match the file exactly, at one place only. A reply is applied as a "
+        "whole: if one edit does not fit, none of them is applied. (An edit of notes that does not fit is left out.)"
     )
 
     def __init__(self, setup: Setup) -> None:

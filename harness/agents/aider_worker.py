@@ -1,8 +1,9 @@
 """The one importer of aider (pinned: its Python interface is not a promised one). Runs in the agent's worker process.
 
-Differences from aider on the command line: it asks no questions, a reply is applied as a whole or not at all, a block
-is applied only to the file it names, only files that the study allows are written, a failed model call is an error, and
-there is exactly one model call per instruction. The harness, not aider, decides what is said next.
+Of aider we use the prompts, the conversation and the model's settings. Replies are read and applied by our own rules
+(`replies.py`, `edits.py`, `desk_files.py`). Other differences from aider on the command line: a failed model call is an
+error, and there is one model call per instruction, besides one for each time that the model asks to see files. The
+harness, not aider, decides what is said next.
 """
 
 from __future__ import annotations
@@ -23,18 +24,27 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # must be set bef
 import json
 
 from aider import models as aider_models
-from aider.coders.editblock_coder import EditBlockCoder, do_replace, find_similar_lines
+from aider.coders.editblock_coder import EditBlockCoder
 from aider.history import ChatSummary
 from aider.io import InputOutput
 
-from harness.checks.scope import why_not_write
+from harness.agents.desk_files import DeskFiles, Taken
+from harness.agents.thoughts import without_thoughts
 from harness.execution import process
 from harness.models import gateway
 from harness.records import Call, Purpose
+from harness.template import text_file
 from harness.template.folder import Template
 
 UNKNOWN_CONTEXT = 128_000
 """Tokens that a model of unknown context is taken to read."""
+MOST_QUESTIONS = 2
+"""How often per turn a model is shown files that it asks for."""
+CUT_OFF = "Your reply was cut off at the model's output limit. Make a smaller change."
+ONLY_THOUGHTS = (
+    "All of the model's output went into thoughts: its output limit was reached before the reply began. Think less, "
+    "and make a smaller change."
+)
 
 
 def serve(pipe: Connection, config: dict[str, Any]) -> None:
@@ -98,24 +108,43 @@ class Session:
         self.conversation = Conversation(model, config["history_share"])
         self.coder = TransactionalCoder.for_study(Path(config["root"]), template, model, self.conversation)
         self.coder.done_messages = list(config["messages"].get("done", []))
-        self.coder.cur_messages = list(config["messages"].get("cur", []))
+        self.coder.done_messages += config["messages"].get("cur", [])  # of studies that an older version began
 
     def edit(self, text: str, purpose: Purpose) -> None:
+        """One turn: a call, and a further one for each time that the model asks to see files instead."""
+        self.coder.purpose = purpose
+        taken = self._ask(text)
+        for _ in range(MOST_QUESTIONS):
+            if taken.answer:
+                taken = self._ask(taken.answer)
+        messages = {"done": self.coder.done_messages, "cur": []}
+        reply = {"text": taken.text, "problems": taken.problems, "left_out": taken.left_out}
+        self.tell({"reply": reply, "messages": messages, "calls": self._calls})
+
+    def _ask(self, text: str) -> Taken:
         coder = self.coder
-        coder.purpose = purpose
         coder.main_model.asked = text
         cut_off = coder.num_exhausted_context_windows
         calls = self._calls
+        coder.taken = None
         coder.done_messages = self.conversation.latest(coder.done_messages)
         coder.run(with_message=text, preproc=False)
-        problems = [str(coder.reflected_message)] if coder.reflected_message else []
-        if coder.num_exhausted_context_windows > cut_off:
-            problems = ["Your reply was cut off at the model's output limit. Make a smaller change."]
         if self._calls == calls:
             raise gateway.CallFailed("aider made no model call (the prompt may exceed the model's context)")
-        messages = {"done": coder.done_messages, "cur": coder.cur_messages}
-        reply = {"text": coder.partial_response_content or "", "problems": problems}
-        self.tell({"reply": reply, "messages": messages, "calls": self._calls})
+        taken = coder.taken or Taken(coder.partial_response_content or "", ("Your reply could not be read.",))
+        if coder.num_exhausted_context_windows > cut_off:
+            taken = Taken(without_thoughts(taken.text)[0], (CUT_OFF,))
+            if not taken.text.strip():
+                taken = Taken("", (ONLY_THOUGHTS,))
+        self._keep(taken)
+        return taken
+
+    def _keep(self, taken: Taken) -> None:
+        """Add what was said to the conversation: the reply without thoughts, and nothing about what became of it."""
+        coder = self.coder
+        asked = next(message for message in coder.cur_messages if message["role"] == "user")
+        coder.done_messages += [asked, {"role": "assistant", "content": taken.text.strip() or "(no text)"}]
+        coder.cur_messages = []
 
     def _called(self, call: Call, messages: list[dict[str, Any]]) -> None:
         self._calls += 1
@@ -147,6 +176,7 @@ class RecordingModel(aider_models.Model):  # type: ignore[misc]  # aider ships n
         self._route = gateway.Route.to(config["model"], private, calls, self._remember)
         super().__init__(self._route.name, weak_model=False, editor_model=False)
         self.weak_model = self
+        self.info: dict[str, Any] = {**self.info, "supports_assistant_prefill": False}  # it would call again to go on
         self.extra_params = {**(self.extra_params or {}), "timeout": config["timeout"], "max_retries": 0}
 
     def _remember(self, note: str) -> None:
@@ -180,6 +210,14 @@ class SilentIO(InputOutput):  # type: ignore[misc]  # aider ships no types
     def confirm_ask(self, *_: Any, **__: Any) -> bool:
         return False
 
+    def read_text(self, filename: str, silent: bool = False) -> str | None:
+        """As edits know the file: without a byte order mark, whatever its encoding."""
+        try:
+            return text_file.read_text(Path(filename))
+        except (OSError, text_file.NotText):
+            text: str | None = super().read_text(filename, silent)
+            return text
+
 
 class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
     """What the model sees of earlier turns: verbatim, without the oldest if there are too many.
@@ -209,10 +247,13 @@ class Conversation(ChatSummary):  # type: ignore[misc]  # aider ships no types
 
 
 class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships no types
-    """SEARCH/REPLACE edits: all of them or none, each to the file it names, only where the study allows."""
+    """aider's prompts and conversation; what a reply changes, `DeskFiles` decides."""
 
     purpose: Purpose = "start"
     template: Template
+    files: DeskFiles
+    taken: Taken | None = None
+    """What became of the last reply; None if there was none."""
 
     @classmethod
     def for_study(
@@ -238,57 +279,22 @@ class TransactionalCoder(EditBlockCoder):  # type: ignore[misc]  # aider ships n
         coder.abs_root_path_cache = {}
         coder.max_reflections = 0
         coder.template = template
+        coder.files = DeskFiles(root, template)
         return coder
 
-    def get_inchat_relative_files(self) -> list[str]:
-        """Also the files that the agent added in earlier turns."""
+    def format_chat_chunks(self) -> Any:
+        """Also with the files that the agent added in earlier turns."""
         root = Path(self.root)
         for pattern in self.template.manifest.template.new_files:
             for path in root.glob(pattern):
                 if path.is_file() and str(path) not in self.abs_read_only_fnames:
                     self.abs_fnames.add(str(path))
-        names: list[str] = super().get_inchat_relative_files()
-        return names
+        return super().format_chat_chunks()
 
-    def apply_edits_dry_run(self, edits: list[Any]) -> list[Any]:
-        return edits  # aider's own would move a block to another file that happens to match
+    def check_for_file_mentions(self, content: str) -> None:
+        """aider would ask whether to add the files that a message mentions."""
 
-    def allowed_to_edit(self, path: str) -> bool:  # noqa: ARG002
-        return True  # decided in apply_edits, for the whole reply at once
-
-    def apply_edits(self, edits: list[tuple[str, str, str]]) -> None:
-        """Apply all edits, or raise ValueError with what to tell the model and write nothing."""
-        contents: dict[str, str] = {}
-        problems = []
-        for path, original, updated in edits:
-            problem = why_not_write(self.template, path, self.purpose) or self._apply(contents, path, original, updated)
-            if problem:
-                problems.append(f"{path} {problem}")
-        if problems:
-            raise ValueError("\n".join(problems))
-        for path, text in contents.items():
-            target = Path(self.root) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.io.write_text(str(target), text)
-            self.abs_fnames.add(str(target))
-
-    def _apply(self, contents: dict[str, str], path: str, original: str, updated: str) -> str:
-        """Put one edit into `contents`; why it does not fit, or an empty string."""
-        target = Path(self.root) / path
-        if path not in contents and target.is_symlink():
-            return "is a symbolic link"
-        before = contents.get(path, target.read_text(encoding="utf-8") if target.exists() else None)
-        if before is None:
-            if original.strip():
-                return "does not exist; to add a file, leave the SEARCH part empty"
-            after: str | None = updated
-        elif not original.strip():
-            after = before + updated
-        else:
-            after = do_replace(str(target), before, original, updated, self.fence)
-        if after is None or (before and not after):
-            similar = find_similar_lines(original, before or "")
-            hint = f"\nThe most similar lines are:\n{similar}" if similar else ""
-            return f"has no lines that match this SEARCH block exactly:\n{original}{hint}"
-        contents[path] = after
-        return ""
+    def apply_updates(self) -> set[str]:
+        """Take the reply. aider is told of no edit, as it would add to the conversation that it updated the files."""
+        self.taken = self.files.take(self.partial_response_content or "", self.purpose)
+        return set()

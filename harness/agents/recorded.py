@@ -54,7 +54,7 @@ class RecordedAgent:
                 apply_patch(turn.patch.encode(turn.encoding), desk)
         except (WorkspaceError, UnicodeError) as error:
             problems = (*problems, f"the recorded change does not fit: {error}")
-        return Reply(text=turn.text, problems=problems, usage=turn.usage)
+        return Reply(text=turn.text, problems=problems, left_out=turn.left_out, usage=turn.usage)
 
     def close(self) -> None:
         pass

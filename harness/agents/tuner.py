@@ -20,6 +20,7 @@ from harness.results.final_info import mean
 from harness.state.history import History
 from harness.template.folder import Template
 from harness.template.manifest import Dimension
+from harness.template.text_file import TextFile, read_text
 
 if TYPE_CHECKING:
     import optuna
@@ -54,7 +55,7 @@ class TunerAgent:
         space = template.manifest.search_space
         if not space:
             raise TemplateError(f"{template.name} has no [search_space] in template.toml, so there is nothing to tune")
-        constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
+        constants(read_text(template.folder / SCRIPT), space)
         return PricedModel()
 
     def edit(self, instruction: Instruction, desk: Path) -> Reply:
@@ -63,11 +64,11 @@ class TunerAgent:
         template = self._template
         space = template.manifest.search_space
         path = desk / SCRIPT
-        source = path.read_bytes().decode()
-        defaults = constants((template.folder / SCRIPT).read_text(encoding="utf-8"), space)
+        file = TextFile.read(path.read_bytes(), python=True)
+        defaults = constants(read_text(template.folder / SCRIPT), space)
         trial = _study(self.sampler(), template, defaults, instruction.history).ask(_distributions(space))
         values = {name: _short(value) for name, value in trial.params.items()}
-        path.write_bytes(with_constants(source, values).encode())
+        path.write_bytes(file.written(with_constants(file.text, values), python=True))
         return Reply(text=", ".join(f"{name} = {value!r}" for name, value in values.items()))
 
     def sampler(self) -> optuna.samplers.BaseSampler:

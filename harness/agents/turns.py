@@ -29,6 +29,8 @@ class RecordedTurn(Record):
     """What the agent said."""
     problems: tuple[str, ...] = ()
     """Why the edit was rejected, if it was."""
+    left_out: tuple[str, ...] = ()
+    """Edits of notes that were not applied, although the code was."""
     patch: str = ""
     """What was accepted, as `git diff --binary` prints it."""
     encoding: Literal["utf-8", "latin-1"] = "utf-8"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.checks import run_tool
 from harness.records import Finding
+from harness.template.code import parses
 from harness.workspace import Workspace
 
 FATAL = "E9,F821,F823,F406,F407,F701,F702,F704,F706"
@@ -27,7 +28,13 @@ def lint(folder: Path) -> tuple[Finding, ...]:
     what = ("--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--select", FATAL)
     where = ("--exclude", ".harness,run_*,plots", ".")
     done = run_tool("ruff", "check", *what, "--output-format", "json", *where, folder=folder)
-    return tuple(_finding(row, folder) for row in json.loads(done.out))
+    found = (_finding(row, folder) for row in json.loads(done.out))
+    return tuple(finding for finding in found if not _is_only_another_encoding(finding, folder))
+
+
+def _is_only_another_encoding(finding: Finding, folder: Path) -> bool:
+    """Whether ruff, which reads UTF-8 only, could not read a file that Python can read by its coding line."""
+    return finding.message.startswith("E902") and "UTF-8" in finding.message and parses(folder / str(finding.file))
 
 
 def _finding(row: dict[str, object], root: Path) -> Finding:

@@ -36,6 +36,7 @@ def _check_one(chosen: Template) -> None:
     from harness.errors import TemplateError
     from harness.template import baseline as baselines
     from harness.template.ideas import read_idea
+    from harness.template.text_file import read_text
 
     here = project()
     print(f"{chosen.name}: template.toml is valid")
@@ -45,7 +46,7 @@ def _check_one(chosen: Template) -> None:
     if findings:
         raise TemplateError(f"{chosen.name}: {findings[0]}")
     if chosen.manifest.search_space:
-        values = constants((chosen.folder / SCRIPT).read_text(encoding="utf-8"), chosen.manifest.search_space)
+        values = constants(read_text(chosen.folder / SCRIPT), chosen.manifest.search_space)
         print(f"{chosen.name}: the tuner can set {', '.join(f'{k} (now {v!r})' for k, v in values.items())}")
         for name in outside(values, chosen.manifest.search_space):
             print(f"{chosen.name}: warning: {name} = {values[name]!r} is outside its [search_space.{name}]")

@@ -71,7 +71,7 @@ def read_recording(path: Path) -> list[RecordedCall]:
         UserError: the file does not exist or a line is not such an object.
     """
     try:
-        lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").strip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recording {path}: {error}") from error
     calls = []

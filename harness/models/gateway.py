@@ -196,7 +196,7 @@ def _wait_for(path: Path) -> str:
     """The content of a file, once it exists, is not empty and no longer grows."""
     before = ""
     while True:
-        now = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        now = path.read_text(encoding="utf-8-sig", errors="replace") if path.exists() else ""
         if now.strip() and now == before:
             return now
         before = now

@@ -49,6 +49,8 @@ def _after(turn: TurnEnded, history: History, manifest: Manifest) -> Step | None
     finishing = turn.purpose == "finish"
     if _is_edit(turn) and history.recorded is None:
         return Record(turn, "notes", "notes", turn.at) if finishing else _after_edit(turn, history, manifest)
+    if not finishing and turn.status == "done" and turn.changed and history.recorded is None:
+        return Record(turn, "notes", "notes", turn.at)
     if not finishing or turn.status == "rejected":
         return None
     if history.plots is None:

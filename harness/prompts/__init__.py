@@ -5,7 +5,6 @@ An undefined name in a template is an error, never an empty string.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.planning import racing
 from harness.planning.budget import Left
 from harness.planning.power import outlook, why_nothing_to_plan
-from harness.records import Comparison, Scores
+from harness.records import DONE, Comparison, Scores
 from harness.results.final_info import deviation, mean
 from harness.state.events import ConfirmationEnded
 from harness.state.history import History
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from harness.template.manifest import Manifest
-
-DONE = "ALL_COMPLETED"
-"""What an agent says when it wants no further run."""
-
-
-def says_done(reply: str) -> bool:
-    """Whether an agent says, on a line of its own, that it wants no further run; not if a sentence mentions it."""
-    return re.search(rf"^\W*{DONE}\W*$", reply, re.MULTILINE) is not None
 
 
 def start(history: History, manifest: Manifest, left: Left, how_to_edit: str) -> str:

@@ -138,7 +138,8 @@ def _turn(event: TurnEnded, _: History) -> StoryLine | None:
     what = {
         "edited": f"edited {', '.join(plain(name) for name in event.changed)}",
         "nothing": "no file changed",
-        "done": "the agent is done",
+        "done": "the agent is done"
+        + (f" and edited {', '.join(plain(n) for n in event.changed)}" if event.changed else ""),
         "replicate": f"asks to repeat run {event.replicate_of}",
     }[event.status]
     said = f" — {plain(event.said)[:100]}" if event.said else ""

@@ -107,6 +107,8 @@ class TurnEnded(Event):
     """Git tree of the worktree after the turn (the tree before it, if nothing was kept)."""
     changed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Edits of notes that did not fit; the rest of the reply was kept."""
     said: str = ""
     """First line of what the agent said, for lists."""
     replicate_of: int | None = None

@@ -10,7 +10,6 @@ at any point is resumed by calling `work` again.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from contextlib import suppress
@@ -23,7 +22,6 @@ from harness.checks import first_findings
 from harness.checks.heldout import HeldOutCheck
 from harness.checks.lint import LintCheck
 from harness.checks.noop import NoOpCheck
-from harness.checks.scope import check_scope
 from harness.checks.smoke import SmokeCheck
 from harness.errors import HarnessError, TemplateFault, WorkerDied, WorkspaceError
 from harness.execution import process
@@ -31,7 +29,7 @@ from harness.files import write_whole
 from harness.planning import budget, confirming
 from harness.planning.next_step import is_under_way
 from harness.planning.steps import Ask, Check, Confirm, DrawPlots, EndConfirmation, Measure, Record, Step, Stop
-from harness.records import Purpose, Reply
+from harness.records import Reply
 from harness.state.events import (
     AttemptEnded,
     ConfirmationAsked,
@@ -41,17 +39,15 @@ from harness.state.events import (
     StudyStopped,
     TurnEnded,
     TurnStarted,
-    TurnStatus,
 )
 from harness.study.commits import message
 from harness.study.judging import compare_attempt, compare_pooled, repeats_earlier_seeds
 from harness.study.measure import end_confirmation, measure
 from harness.study.study import Study
-from harness.text import LINE, first_sentence
-from harness.workspace import Desk, Taken
+from harness.study.taking import take
+from harness.text import LINE
+from harness.workspace import Desk
 
-MOST_REJECTED = 2**20
-"""Characters of a rejected edit that are kept."""
 MOST_PLOTS = 100
 """Names of plots that the journal keeps."""
 RESULTS = ("final_info.json", "verified.json")
@@ -111,7 +107,9 @@ def ask(study: Study, step: Ask) -> None:
     used = history.usage
     reply = edit(study, Instruction(step.purpose, text, history), desk)
     ended = take(study, turn, step.purpose, before, desk.take(), reply)
-    patch, encoding = turns.as_text(workspace.exact_patch(before, ended.tree) if ended.status == "edited" else b"")
+    patch, encoding = turns.as_text(
+        workspace.exact_patch(before, ended.tree) if ended.status in ("edited", "done") else b""
+    )
     recorded = RecordedTurn(
         turn=turn,
         agent=history.begun.agent,
@@ -120,6 +118,7 @@ def ask(study: Study, step: Ask) -> None:
         instruction=text,
         text=process.redacted(reply.text),
         problems=ended.problems,
+        left_out=ended.left_out,
         patch=patch,
         encoding=encoding,
         usage=history.usage - used + reply.usage,
@@ -153,43 +152,6 @@ def prompt(study: Study, step: Ask) -> str:
     else:
         text = prompts.finish(history, manifest, step.why or "")
     return process.redacted(text)
-
-
-def take(study: Study, turn: int, purpose: Purpose, before: str, taken: Taken, reply: Reply) -> TurnEnded:
-    """Accept what the agent changed on its desk, unless any of it is not allowed."""
-    workspace, after = study.workspace, taken.tree
-    changes = workspace.changes(before, after, results=True)
-    problems = (*reply.problems, *taken.problems, *map(str, check_scope(changes, study.template, purpose)))
-    changed = tuple(change.path for change in changes)
-    status: TurnStatus = "edited"
-    replicate = None
-    if problems:
-        status = "rejected"
-        write_whole(study.paths.rejected(turn), workspace.patch(before, after)[:MOST_REJECTED])
-    elif not changed:
-        status = "done" if prompts.says_done(reply.text) else "nothing"
-        replicate = find_replicate(study, reply.text) if purpose != "finish" else None
-    if replicate is not None:
-        status, after = "replicate", workspace.with_code_of(replicate, before)
-    tree = after if status in ("edited", "replicate") else before
-    return TurnEnded(
-        turn=turn,
-        purpose=purpose,
-        status=status,
-        tree=tree,
-        changed=changed,
-        problems=problems,
-        said=first_sentence(reply.text),
-        replicate_of=replicate,
-        usage=reply.usage,
-    )
-
-
-def find_replicate(study: Study, text: str) -> int | None:
-    """The run that the agent wants to repeat to see the noise, if it asks for one and it exists."""
-    asked = re.search(r"^REPLICATE run_(\d{1,6})\s*$", text, re.MULTILINE)
-    run = int(asked[1]) if asked else -1
-    return run if run in {r.number for r in study.history.measured} else None
 
 
 def check(study: Study, turn: TurnEnded) -> None:

@@ -1,9 +1,21 @@
-"""What a source file does, ignoring comments and layout. Pure."""
+"""What a source file does, ignoring comments and layout."""
 
 from __future__ import annotations
 
 import ast
 import warnings
+from pathlib import Path
+
+
+def parses(path: Path) -> bool:
+    """Whether a file is valid Python, in the encoding that its coding line names."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def meaning(content: bytes, python: bool) -> str:

@@ -149,7 +149,7 @@ def _read_manifest(path: Path) -> Manifest:
     if not path.is_file():
         raise TemplateError(f"{path.parent} has no {MANIFEST}")
     try:
-        return Manifest.model_validate(parse_toml(path.read_text(encoding="utf-8")))
+        return Manifest.model_validate(parse_toml(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         raise TemplateError(f"{path}: {one_line(error, Manifest)}") from error
     except (OSError, ValueError) as error:

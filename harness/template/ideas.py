@@ -51,7 +51,7 @@ def _is_file(text: str) -> bool:
 
 def _idea_file(template: Template, path: Path) -> Idea:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         known = ", ".join(template.ideas()) or "none"
         raise IdeaError(f"cannot read the idea {path}: {error.strerror}; {template.name} ships: {known}") from error

@@ -64,18 +64,18 @@ def test_a_block_that_names_one_file_and_matches_another_changes_neither(project
 
 
 def test_a_good_block_is_not_kept_when_another_of_the_reply_is_bad(project: Project) -> None:
-    bad = edit("notes.md", "There is no such line.", "Better.")
+    bad = edit("plot.py", "There is no such line.", "Better.")
     study = project.run([GOOD + bad, scale(2.0), notes()], "--max-runs", "1")
 
-    assert_rolled_back(study, "notes.md has no lines that match this SEARCH block")
+    assert_rolled_back(study, "plot.py has no lines that match this SEARCH block")
     assert "There is no such line." in study.prompt(2)
 
 
 def test_a_good_block_is_not_kept_when_a_bad_one_comes_first(project: Project) -> None:
-    bad = edit("notes.md", "There is no such line.", "Better.")
+    bad = edit("plot.py", "There is no such line.", "Better.")
     study = project.run([bad + GOOD, scale(2.0), notes()], "--max-runs", "1")
 
-    assert_rolled_back(study, "notes.md has no lines that match this SEARCH block")
+    assert_rolled_back(study, "plot.py has no lines that match this SEARCH block")
 
 
 def test_a_rejected_edit_later_in_a_study_leaves_the_run_before_it_as_it_was(project: Project) -> None:
