@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.checks import run_tool
+from harness.checks import dynamic, run_tool
 from harness.records import Finding
 from harness.template.code import parses
 from harness.workspace import Workspace
@@ -28,13 +28,21 @@ def lint(folder: Path) -> tuple[Finding, ...]:
     what = ("--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--select", FATAL)
     where = ("--exclude", ".harness,run_*,plots", ".")
     done = run_tool("ruff", "check", *what, "--output-format", "json", *where, folder=folder)
-    found = (_finding(row, folder) for row in json.loads(done.out))
-    return tuple(finding for finding in found if not _is_only_another_encoding(finding, folder))
+    found = [_finding(row, folder) for row in json.loads(done.out)]
+    return tuple(f for f in found if not _is_only_another_encoding(f, folder) and not _may_be_defined(f, folder))
 
 
 def _is_only_another_encoding(finding: Finding, folder: Path) -> bool:
     """Whether ruff, which reads UTF-8 only, could not read a file that Python can read by its coding line."""
     return finding.message.startswith("E902") and "UTF-8" in finding.message and parses(folder / str(finding.file))
+
+
+def _may_be_defined(finding: Finding, folder: Path) -> bool:
+    """Whether an undefined name may yet be defined at run time, is expected to be missing, or is never looked up."""
+    if not finding.message.startswith("F821") or not finding.file:
+        return False
+    source = dynamic.read(folder / finding.file)
+    return source.dynamic or source.expects(finding.line) or source.is_only_annotated(finding.line)
 
 
 def _finding(row: dict[str, object], root: Path) -> Finding:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.checks.types import TypeCheck
 from harness.execution.launcher import Launcher, Tick
 from harness.paths import StudyPaths
 from harness.records import Finding
 from harness.workspace import Workspace
+
+MOST_ADVICE = 5
+"""Maximum number of findings of the type check that are added."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class SmokeCheck:
     name: str
     """Name of the job's folder, new for every smoke run."""
     tick: Tick
+    types: TypeCheck
+    """Its findings are added to those of a smoke run that failed: they may say why."""
 
     def check(self, workspace: Workspace) -> tuple[Finding, ...]:
         paths = StudyPaths(workspace.root)
@@ -30,4 +36,5 @@ class SmokeCheck:
             return (Finding(check="smoke", message=f"the smoke run changed files of the study: {touched}"),)
         if launched.outcome == "ok":
             return ()
-        return (Finding(check="smoke", message=f"the smoke run failed ({launched.outcome}):\n{launched.message}"),)
+        failed = Finding(check="smoke", message=f"the smoke run failed ({launched.outcome}):\n{launched.message}")
+        return (failed, *self.types.advice(workspace)[:MOST_ADVICE])

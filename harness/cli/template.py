@@ -35,12 +35,12 @@ def _check_one(chosen: Template) -> None:
     from harness.cli.progress import bench
     from harness.errors import TemplateError
     from harness.template import baseline as baselines
-    from harness.template.ideas import read_idea
+    from harness.template.ideas import read_ideas
     from harness.template.text_file import read_text
 
     here = project()
     print(f"{chosen.name}: template.toml is valid")
-    ideas = [read_idea(chosen, name) for name in chosen.ideas()]
+    ideas = [idea for name in chosen.ideas() for idea in read_ideas(chosen, name)]
     print(f"{chosen.name}: {len(ideas)} ideas")
     findings = lint(chosen.folder)
     if findings:

@@ -59,7 +59,23 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int, complete: bool 
     if not isinstance(content, dict) or not content:
         raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
     _refuse_long_names(content)
+    _refuse_other_counts(content, wanted or (), seeds)
     return {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
+
+
+def _refuse_other_counts(content: dict[str, Any], wanted: Collection[str], seeds: int) -> None:
+    """Say so if each dataset has its own number of seeds, as in some templates of AI-Scientist."""
+    counts: dict[str, int] = {}
+    for dataset, body in content.items():
+        listed = body.get("final_info_dict") if isinstance(body, dict) else None
+        values = [v for k, v in listed.items() if {k, f"{k}_mean"} & set(wanted)] if isinstance(listed, dict) else []
+        if values and isinstance(values[0], list):
+            counts[str(dataset)] = len(values[0])
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{printable(name)[:60]} {count}" for name, count in list(counts.items())[:20])
+        raise MetricsError(
+            f"the datasets have different numbers of seeds ({shown}); run every dataset on all {seeds} of HARNESS_SEEDS"
+        )
 
 
 def _refuse_long_names(content: dict[str, Any]) -> None:

@@ -166,10 +166,11 @@ def check(study: Study, turn: TurnEnded) -> None:
 def checks(study: Study, turn: TurnEnded) -> list[EditCheck]:
     """The checks that an edit must pass. A replicate may run code that ran before."""
     found: list[EditCheck] = [NoOpCheck(study.history.digests)] if turn.replicate_of is None else []
-    found += [LintCheck(), HeldOutCheck(), study.type_check]
-    if study.template.manifest.smoke is not None:
-        found.append(SmokeCheck(study.launcher, f"smoke-turn_{turn.turn}", study.ticker("smoke run")))
-    return found
+    found += [LintCheck(), HeldOutCheck()]
+    if study.template.manifest.smoke is None:
+        return [*found, study.type_check]
+    name, tick = f"smoke-turn_{turn.turn}", study.ticker("smoke run")
+    return [*found, SmokeCheck(study.launcher, name, tick, study.type_check)]
 
 
 def record(study: Study, step: Record) -> None:

@@ -113,7 +113,9 @@ class Template:
         return _filled_in(self.manifest.run.sampler, python, out_dir)
 
     def ideas(self) -> dict[str, Path]:
-        return {p.stem: p for p in sorted((self.folder / "ideas").glob("*")) if p.suffix in (".toml", ".json")}
+        """Name → file with an idea, or with several."""
+        found = sorted((self.folder / "ideas").glob("*"))
+        return {p.stem: p for p in found if p.suffix in (".toml", ".json", ".md") and p.name != "README.md"}
 
     def lay_out(self, target: Path) -> None:
         """Copy the files of a study into `target`: what the agent and the experiment see."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from lab import (
+    DONE,
     Project,
     Study,
     in_real_runs,
@@ -124,6 +125,18 @@ def test_what_the_smoke_run_finds_costs_no_attempt(project: Project) -> None:
     assert study.findings == ["smoke"]
     assert "KeyError: 'typo'" in study.prompt(2)
     assert study.outcomes == [(1, 1, "ok")]
+
+
+def test_where_there_is_a_smoke_run_it_decides_and_types_only_advise(project: Project) -> None:
+    wrong = "json.no_such_function"
+    unused = broken_first(swap('print("guessing", flush=True)', f"if SCALE < 0: {wrong}"))
+    study = project.run([unused[0], DONE], "--max-runs", "1", "--confirm", "0")
+    assert study.findings == []
+    failing = broken_first(swap('print("guessing", flush=True)', wrong))
+    study = project.run(failing, "--max-runs", "1", "--attempts", "1", "--confirm", "0", name="t")
+    assert study.findings == ["smoke"]
+    assert "has no attribute 'no_such_function'" in study.prompt(2)
+    assert "has no member `no_such_function`" in study.prompt(2)
 
 
 def test_more_memory_than_allowed_ends_the_run(project: Project) -> None:

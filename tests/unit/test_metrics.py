@@ -35,6 +35,18 @@ def test_values_per_seed_are_read_as_floats_and_stored_means_are_not_believed(tm
     assert final_info.read(written(tmp_path, content), ["loss"], 3) == {"toy": {"loss": (1.0, 2.5, 3.0)}}
 
 
+@pytest.mark.parametrize("metric", ["loss", "loss_mean"])
+def test_a_metric_may_be_named_with_the_suffix_of_its_mean_or_without(tmp_path: Path, metric: str) -> None:
+    body = {"means": {"loss_mean": 2}, "stderrs": {"loss_stderr": 1}, "final_info_dict": {"loss": [1, 3]}}
+    assert final_info.read(written(tmp_path, {"toy": body}), [metric], 2) == {"toy": {metric: (1.0, 3.0)}}
+
+
+def test_datasets_with_different_numbers_of_seeds_are_told_in_one_line(tmp_path: Path) -> None:
+    content = {f"data{n}": {"means": {"loss_mean": 1}, "final_info_dict": {"loss": [1] * n}} for n in (3, 1)}
+    with pytest.raises(MetricsError, match=r"different numbers of seeds \(data3 3, data1 1\)"):
+        final_info.read(written(tmp_path, content), ["loss"], 3)
+
+
 @pytest.mark.parametrize(
     ("body", "metrics"),
     [

@@ -122,6 +122,32 @@ def test_calls_that_cannot_work_are_found(
     assert said in finding.message
 
 
+IDIOMS = (Path(__file__).parents[2] / "data" / "idioms.txt").read_text().split("### ")[1:]
+
+
+@pytest.mark.parametrize("idiom", IDIOMS, ids=[idiom.partition("\n")[0] for idiom in IDIOMS])
+def test_working_code_passes(workspace: Workspace, type_check: TypeCheck, idiom: str) -> None:
+    source = idiom.partition("\n")[2]
+    (workspace.root / "helper.py").write_text(source)
+    assert process.run([sys.executable, str(workspace.root / "helper.py")]).code == 0, "the idiom itself works"
+    assert LintCheck().check(workspace) == ()
+    assert type_check.check(workspace) == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Cfg:\n    pass\n\n\nprint(Cfg().depth)\n",
+        "import json\n\ntry:\n    json.no_such_function\nexcept AttributeError:\n    pass\n",
+        "import json\n\njson.twice = print\njson.twice(1)\n",
+    ],
+)
+def test_what_may_work_is_only_advice(workspace: Workspace, type_check: TypeCheck, source: str) -> None:
+    (workspace.root / "helper.py").write_text(source)
+    assert type_check.check(workspace) == ()
+    assert type_check.advice(workspace) != ()
+
+
 def test_types_that_are_only_doubtful_are_not(workspace: Workspace, type_check: TypeCheck) -> None:
     (workspace.root / "helper.py").write_text(
         "import no_such_package\n\nx: int = 'text'\n\n\ndef f(a: int) -> str:\n    return a\n\n\nf('text')\n"
