@@ -66,7 +66,8 @@ def _as_text(answer: T) -> T:
     response = answer[-1] if isinstance(answer, tuple) and answer else answer
     for choice in getattr(response, "choices", None) or ():
         message = getattr(choice, "message", None)
-        if isinstance(text := getattr(message, "content", None), str) and not text.isascii():
+        text = getattr(message, "content", None)
+        if message is not None and isinstance(text, str) and not text.isascii():
             message.content = text.encode("utf-8", "replace").decode()
     return answer
 

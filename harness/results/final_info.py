@@ -62,10 +62,10 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int, complete: bool 
         raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
     _refuse_long_names(content)
     _refuse_other_counts(content, wanted or (), seeds)
-    found = {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
-    if (count := sum(map(len, found.values()))) > MOST_METRICS:
+    scores = {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
+    if (count := sum(len(each) for each in scores.values())) > MOST_METRICS:
         raise MetricsError(f"{path.name} has {count:,} metrics over all datasets; at most {MOST_METRICS:,} are kept")
-    return found
+    return scores
 
 
 def _refuse_other_counts(content: dict[str, Any], wanted: Collection[str], seeds: int) -> None:
