@@ -10,6 +10,12 @@ LIMIT = 4000
 LINE = 2000
 """Maximum characters of a displayed line."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?")
+HIDDEN = (
+    "\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+    "\\ud800-\\udfff\\U000e0000-\\U000e007f"
+)
+"""Characters that change the direction of text, that have no width, and halves of others, as ranges of a pattern."""
+_HIDDEN = re.compile(f"[{HIDDEN}]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 PROGRESS = re.compile(r"(?<!\d)\d{1,3}%\|.*\||(?<!\d)\d{1,9}/\d{1,9} \[\d\d:\d\d|it/s[,\]]|s/it[,\]]")
 _WARNING = re.compile(r"^[^:]*:\d+: \w*Warning: |^\s*warnings\.warn\(")
@@ -19,13 +25,25 @@ def clean(text: str) -> list[str]:
     """The lines of a log as a terminal would show them, without progress bars and warnings, cut to LINE characters."""
     lines = (line.rstrip("\r").rsplit("\r", 1)[-1][:LINE] for line in _ANSI.sub("", text).split("\n"))
     return [
-        _CONTROL.sub("", line.rstrip()) for line in lines if not PROGRESS.search(line) and not _WARNING.search(line)
+        _visible(_CONTROL.sub("", line.rstrip()))
+        for line in lines
+        if not PROGRESS.search(line) and not _WARNING.search(line)
     ]
 
 
-def printable(text: str) -> str:
-    """Text with control characters escaped, except newline, tab and git's colours."""
-    return re.sub(r"(?!\x1b\[(?:1|3[126]|41)?m)[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+def printable(text: str, colours: bool = True) -> str:
+    """Text with control and hidden characters escaped, except newline, tab and, unless not wanted, git's colours."""
+    harmful = (r"(?!\x1b\[(?:1|3[126]|41)?m)" if colours else "") + r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    return _visible(re.sub(harmful, lambda found: repr(found[0])[1:-1], text))
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def has_hidden(name: str) -> bool:
+    """Whether a name has a control character or one that is not seen."""
+    return _CONTROL.search(name) is not None or _HIDDEN.search(name) is not None or "\n" in name or "\t" in name
 
 
 def plain(text: str, most: int = 300) -> str:

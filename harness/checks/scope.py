@@ -12,10 +12,12 @@ from pathlib import PurePosixPath
 from harness.records import Finding, Purpose
 from harness.template.folder import Template
 from harness.template.manifest import executed
+from harness.text import has_hidden
 from harness.workspace import Change
 
 NEVER = ("sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", ".*", "run_*", "plots", "__init__.py")
 """Names that change how Python or the harness itself behaves."""
+LONGEST, MOST_PATH = 200, 1000
 REGULAR = ("100644", "100755", "000000")
 
 
@@ -37,8 +39,8 @@ def why_not(template: Template, change: Change, purpose: Purpose) -> str | None:
 def why_not_write(template: Template, path: str, purpose: Purpose) -> str | None:
     """Why an agent may not write `path` (relative to the study), or None."""
     about = template.manifest.template
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        return "lies outside the study"
+    if wrong := _wrong_name(path):
+        return wrong
     if template.protects(path):
         return "is protected and may not be changed"
     if purpose == "finish" and executed(path):
@@ -55,6 +57,17 @@ def why_not_write(template: Template, path: str, purpose: Purpose) -> str | None
     if _shadows(path):
         return "has the name of an installed module and would hide it; choose another name"
     return None
+
+
+def _wrong_name(path: str) -> str:
+    """Why no file may have this name; empty if one may."""
+    if has_hidden(path):
+        return "has a control or other invisible character in its name"
+    if any(len(part.encode(errors="replace")) > LONGEST for part in path.split("/")) or len(path) > MOST_PATH:
+        return f"has a name that is too long: at most {LONGEST} bytes, {MOST_PATH} characters with its folders"
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        return "lies outside the study"
+    return ""
 
 
 def _matches(path: str, pattern: str) -> bool:

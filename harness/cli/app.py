@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.text import HIDDEN, printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -77,7 +79,7 @@ def print_line(*parts: str | tuple[str, str]) -> None:
     This does not use rich, which is too slow to import for commands that only read.
     """
     pairs = [(part, "") if isinstance(part, str) else part for part in parts]
-    typer.echo(" ".join(styled(text, style) for text, style in pairs))
+    typer.echo(" ".join(styled(printable(text, colours=False), style) for text, style in pairs))
 
 
 def styled(text: str, style: str) -> str:
@@ -90,4 +92,6 @@ def styled(text: str, style: str) -> str:
 def print_json(value: Any, indent: int | None = 1) -> None:
     """Print a value as JSON; on one line if `indent` is None."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    print(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # a terminal might interpret them
+    print(
+        re.sub(f"[\x7f-\x9f{HIDDEN}]", lambda found: json.dumps(found[0])[1:-1], text)
+    )  # a terminal might interpret them

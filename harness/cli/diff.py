@@ -32,8 +32,9 @@ def diff(
         ends = (lab.resolve(name, first), lab.resolve(name, second))
     else:
         ends = (lab.resolve(name, "template"), lab.resolve(name, first) if first else lab.head(name))
-    text = lab.diff(*ends, color=sys.stdout.isatty() and not as_json, stat=stat)
+    colours = sys.stdout.isatty() and not as_json
+    text = lab.diff(*ends, color=colours, stat=stat)
     if as_json:
         print_json({"study": name, "from": ends[0], "to": ends[1], "diff": text})
     else:
-        print(printable(text) if text else "no difference")
+        print(printable(text, colours) if text else "no difference")

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import MetricsError, StudyPaused, TemplateFault
 from harness.execution import excerpt
 from harness.execution.job import Job, JobResult
-from harness.files import write_json
+from harness.files import remove_tree, write_json
 from harness.records import Outcome
 
 TAIL = 65536
@@ -42,7 +42,7 @@ def replace(path: Path, content: dict[str, Any]) -> None:
 def remove(path: Path) -> None:
     """Remove whatever an experiment may have left here: a file, a link or a folder."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_tree(path)
     path.unlink(missing_ok=True)
 
 

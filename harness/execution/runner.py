@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import IO
 
 from harness.execution import lock, machine, process, sandbox, starving
 from harness.execution.job import Ending, Job, JobResult
-from harness.files import digest_of
+from harness.files import digest_of, remove_tree
 
 LOG_LIMIT = 64 * 2**20
 """Bytes of output to keep; the rest is read and discarded."""
@@ -117,7 +116,7 @@ def _empty(folder: Path) -> None:
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
-        shutil.rmtree(folder)
+        remove_tree(folder)
     folder.mkdir(parents=True)
 
 

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from harness.errors import UnknownName, UserError
-from harness.files import write_whole
+from harness.files import read_regular, write_whole
 from harness.records import Call, Usage
 
 REPLAY = "replay:"
@@ -71,7 +71,7 @@ def read_recording(path: Path) -> list[RecordedCall]:
         UserError: the file does not exist or a line is not such an object.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").strip("\n").split("\n")
+        lines = read_regular(path).strip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recording {path}: {error}") from error
     calls = []

@@ -49,7 +49,7 @@ def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) 
     """
     for tried in range(retries + 1):
         try:
-            return call()
+            return _as_text(call())
         except PASSING as error:
             if tried == retries or "insufficient_quota" in str(error):
                 raise CallFailed(_one_line(error) + (f" (tried {tried + 1} times)" if tried else "")) from error
@@ -59,6 +59,17 @@ def patiently(call: Callable[[], T], retries: int, tell: Callable[[str], None]) 
         except Exception as error:  # litellm raises many kinds; each of them ends this call for good
             raise CallFailed(_one_line(error)) from error
     raise AssertionError("the loop returns or raises")
+
+
+def _as_text(answer: T) -> T:
+    """A model's answer without halves of characters (lone surrogates), which no file could hold."""
+    response = answer[-1] if isinstance(answer, tuple) and answer else answer
+    for choice in getattr(response, "choices", None) or ():
+        message = getattr(choice, "message", None)
+        text = getattr(message, "content", None)
+        if message is not None and isinstance(text, str) and not text.isascii():
+            message.content = text.encode("utf-8", "replace").decode()
+    return answer
 
 
 def _one_line(error: Exception) -> str:

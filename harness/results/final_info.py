@@ -25,6 +25,8 @@ TOLERANCE, USUAL, ROUNDING = 0.05, 1.5, 1e-12
 LARGEST = 1e75
 """A value beyond this means that training diverged."""
 EXPECTED = '{"DATASET": {"means": {"METRIC": 0.5}, "final_info_dict": {"METRIC": [0.4, 0.6]}}}, one value per seed'
+MOST_METRICS = 2000
+"""Maximum number of metrics over all datasets: each is stored, compared and shown."""
 SIZE_LIMIT = 16 * 2**20
 """Maximum size of final_info.json in bytes."""
 
@@ -60,7 +62,10 @@ def read(path: Path, wanted: Collection[str] | None, seeds: int, complete: bool 
         raise MetricsError(f"{path.name} must be an object with one entry per dataset: {EXPECTED}")
     _refuse_long_names(content)
     _refuse_other_counts(content, wanted or (), seeds)
-    return {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
+    scores = {str(name): _dataset(str(name), body, wanted, seeds, complete) for name, body in content.items()}
+    if (count := sum(len(each) for each in scores.values())) > MOST_METRICS:
+        raise MetricsError(f"{path.name} has {count:,} metrics over all datasets; at most {MOST_METRICS:,} are kept")
+    return scores
 
 
 def _refuse_other_counts(content: dict[str, Any], wanted: Collection[str], seeds: int) -> None:

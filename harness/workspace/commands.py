@@ -7,13 +7,13 @@ Git is given the paths of the repository and of the files, so that nothing among
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 import git
 
 from harness.errors import WorkspaceError
+from harness.files import remove_tree
 
 OUR_NAME = "harness"
 OUR_MAIL = "harness@localhost"
@@ -77,7 +77,7 @@ def write_tree(command: git.Git, root: Path) -> str:
         for folder, folders, files in os.walk(root):
             if Path(folder) != root and ".git" in (*folders, *files):
                 nested = Path(folder, ".git")
-                shutil.rmtree(nested) if nested.is_dir() and not nested.is_symlink() else nested.unlink()
+                remove_tree(nested) if nested.is_dir() and not nested.is_symlink() else nested.unlink()
         call(command, "add", "--all", ".")
     return call(command, "write-tree")
 

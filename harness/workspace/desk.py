@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,11 +11,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.errors import WorkspaceError
+from harness.files import remove_tree
+from harness.text import has_hidden, printable
 from harness.workspace.commands import call, git_in
 from harness.workspace.lab import KEPT
 
 MOST_FILES = 5_000
 MOST_BYTES = 64 * 2**20
+MOST_DEEP = 50
 """A desk with more than that is not read."""
 IGNORED = ("__pycache__", "*.pyc")
 BLOCKED = "This folder is a copy of a study's files. Its history is kept elsewhere.\n"
@@ -69,6 +71,8 @@ class Desk:
         files: list[tuple[str, str]] = []
         problems: list[str] = []
         size = 0
+        if _is_too_deep(self.root):
+            return Taken(self._laid_out, (f"folders are nested more than {MOST_DEEP} deep where you work",))
         for path, status in _entries(self.root, ""):
             if path not in known and _is_output(path):
                 continue
@@ -78,7 +82,7 @@ class Desk:
                 limit = f"{MOST_FILES:,} files or {MOST_BYTES // 2**20} MiB"
                 return Taken(self._laid_out, (f"there is too much in the folder that you work in: more than {limit}",))
             if problem:
-                problems.append(f"{path.encode(errors='replace').decode()}: {problem}")
+                problems.append(f"{printable(path)}: {problem}")
             else:
                 files.append((path, "100755" if status.st_mode & stat.S_IXUSR else "100644"))
         try:
@@ -100,10 +104,14 @@ class Desk:
         """Remove the desk, even if folders in it were made read-only."""
         if self.root.is_symlink() or self.root.is_file():
             self.root.unlink()
-        for folder, _, _ in os.walk(self.root):
-            Path(folder).chmod(0o700)
         if self.root.exists():
-            shutil.rmtree(self.root)
+            remove_tree(self.root)
+
+
+def _is_too_deep(root: Path) -> bool:
+    """Whether folders are nested more than MOST_DEEP deep."""
+    top = len(root.parts)
+    return any(len(Path(folder).parts) - top > MOST_DEEP for folder, _, _ in os.walk(root))
 
 
 def _entries(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -130,8 +138,8 @@ def _why_not_take(path: str, status: os.stat_result) -> str | None:
         path.encode()
     except UnicodeEncodeError:
         return "has a name that is not UTF-8"
-    if re.search(r"[\x00-\x1f\x7f]", path):
-        return "has a control character in its name"
+    if has_hidden(path):
+        return "has a control or other invisible character in its name"
     if any(re.fullmatch(r"\.git|git~\d+", part, re.IGNORECASE) for part in path.split("/")):
         return "belongs to a git repository inside the study; only ordinary folders are allowed"
     if stat.S_ISLNK(status.st_mode):

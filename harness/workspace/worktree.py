@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import WorkspaceError
+from harness.files import remove_tree
 from harness.template.code import meaning
 from harness.workspace.commands import call, git_in, readable, write_tree
 from harness.workspace.desk import Desk
@@ -92,7 +93,7 @@ class Workspace:
         file = self.root / ".git"
         wanted = f"gitdir: {self._place}\n"
         if file.is_symlink() or not file.is_file() or file.read_text(errors="replace") != wanted:
-            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
+            remove_tree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
             file.write_text(wanted)
 
     def changes(self, before: str, after: str, results: bool = False) -> list[Change]:
