@@ -24,6 +24,8 @@ from harness.execution.process import only_clean_variables
 from harness.files import write_json
 from harness.records import Call, PricedModel, Record, Reply
 
+MOST_QUESTIONS = 2
+"""How often per turn a model is shown files that it asks for."""
 OPENING = 120.0
 """Seconds that importing and opening may take on a slow machine."""
 
@@ -85,7 +87,9 @@ class AiderAgent:
             self._worker = Worker(
                 _serve, ({"model": setup.model, "calls": setup.calls, "messages": messages, **limits, **place},)
             )
-        self._worker.send({"edit": instruction.text, "purpose": instruction.purpose})
+        budget = instruction.history.begun.budget
+        questions = 0 if budget.dollars or budget.tokens else MOST_QUESTIONS  # a budget is checked before every call
+        self._worker.send({"edit": instruction.text, "purpose": instruction.purpose, "questions": questions})
         return self._answer(self._worker)
 
     def _answer(self, worker: Worker) -> Reply:

@@ -38,8 +38,6 @@ from harness.template.folder import Template
 
 UNKNOWN_CONTEXT = 128_000
 """Tokens that a model of unknown context is taken to read."""
-MOST_QUESTIONS = 2
-"""How often per turn a model is shown files that it asks for."""
 CUT_OFF = "Your reply was cut off at the model's output limit. Make a smaller change."
 ONLY_THOUGHTS = (
     "All of the model's output went into thoughts: its output limit was reached before the reply began. Think less, "
@@ -60,7 +58,7 @@ def serve(pipe: Connection, config: dict[str, Any]) -> None:
         session = Session(config, tell)
         while True:
             request = requests.get()
-            session.edit(request["edit"], request["purpose"])
+            session.edit(request["edit"], request["purpose"], request["questions"])
     except gateway.CallFailed as error:
         tell({"failed": str(error)})
     except Exception as error:  # noqa: BLE001  # the process boundary: the controller gets one line, the log the rest
@@ -110,15 +108,19 @@ class Session:
         self.coder.done_messages = list(config["messages"].get("done", []))
         self.coder.done_messages += config["messages"].get("cur", [])  # of studies that an older version began
 
-    def edit(self, text: str, purpose: Purpose) -> None:
-        """One turn: a call, and a further one for each time that the model asks to see files instead."""
+    def edit(self, text: str, purpose: Purpose, questions: int) -> None:
+        """One turn: a call, and a further one each time that the model asks to see files instead, `questions` at most.
+
+        A question beyond that is answered with the next instruction.
+        """
         self.coder.purpose = purpose
         taken = self._ask(text)
-        for _ in range(MOST_QUESTIONS):
+        for _ in range(questions):
             if taken.answer:
                 taken = self._ask(taken.answer)
+        problems = (*taken.problems, *([taken.answer] if taken.answer else []))
         messages = {"done": self.coder.done_messages, "cur": []}
-        reply = {"text": taken.text, "problems": taken.problems, "left_out": taken.left_out}
+        reply = {"text": taken.text, "problems": problems, "left_out": taken.left_out}
         self.tell({"reply": reply, "messages": messages, "calls": self._calls})
 
     def _ask(self, text: str) -> Taken:

@@ -105,6 +105,17 @@ def test_a_model_that_asks_for_a_file_is_shown_it_in_the_same_turn(project: Proj
     assert replayed.code == 0 and "0 differences" in replayed.out, replayed
 
 
+def test_with_a_budget_for_the_model_the_file_comes_with_the_next_prompt(project: Project) -> None:
+    """A budget is checked before every call, so there is one call per turn."""
+    (project.root / "templates" / "tiny" / "README.md").write_text("Read about SCALE here.\n")
+    asks = "Please add README.md to the chat."
+    study = project.run([asks, scale(2.0), notes()], "--max-tokens", "1000000", *ONE)
+
+    assert_measured_nearer(study)
+    assert len(study.turns) == 3 and study.history.calls == 3
+    assert "Read about SCALE here." in study.prompt(2)
+
+
 def test_a_reply_that_is_only_thoughts_is_told_as_that(project: Project) -> None:
     with serving() as endpoint:
         endpoint.finish, endpoint.script = "length", [""]
