@@ -42,6 +42,12 @@ _ASKS = re.compile(
     r"\b(?:need|like|want|may i|can i|let me)\b.*\b(?:see|read|look at|have)\b",
     re.IGNORECASE,
 )
+_LATER = re.compile(
+    r"\b(?:will|shall|would|going to) (?:then |only )?(?:reply|say|answer|respond|send|write|end|finish|give)\b"
+    r"|\b(?:when|once|then|after|if|until|before)\b",
+    re.IGNORECASE,
+)
+"""A sentence that announces the end for later."""
 _CODE = re.compile(r"^(?:import |from \w+ import |def |class )", re.MULTILINE)
 
 
@@ -94,8 +100,9 @@ def parse(reply: str, known: Collection[str] = ()) -> Parsed:
 
 
 def says_done(text: str) -> bool:
-    """Whether an agent says, in the visible part of its reply, that it wants no further run."""
-    return re.search(rf"(?<!\w){DONE}(?!\w)", without_thoughts(text)[0]) is not None
+    """Whether the visible part of a reply says that no further run is wanted; not that the agent will say so."""
+    sentences = re.split(r"\n|(?<=[.!?])\s+", without_thoughts(text)[0])
+    return any(re.search(rf"(?<!\w){DONE}(?!\w)", each) and not _LATER.search(each) for each in sentences)
 
 
 def asked_for(text: str) -> list[str]:

@@ -29,7 +29,7 @@ def test_without_any_result_the_whole_study_is_offered(project: Project) -> None
 
 def test_compare_says_what_each_run_changed_in_the_agents_words(project: Project) -> None:
     crashing = in_real_runs("raise ValueError('no')")
-    mended = "I mend it.\n\n" + edit("experiment.py", "        raise ValueError('no')\n", "")
+    mended = "I mend it.\n\n" + edit("experiment.py", "        raise ValueError('no')", "")
     study = project.run([scale(2.0), crashing, mended + scale(2.5, 2.0), notes()], "--max-runs", "2")
     assert [outcome for *_, outcome in study.outcomes] == ["ok", "crashed", "ok"], study.said
     lines = project.harness("compare", "s").out.splitlines()
