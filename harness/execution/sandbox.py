@@ -22,6 +22,8 @@ SETTINGS = (
     *("OpenCL", "vulkan", "nvidia", "rocm"),
 )
 """Entries of /etc that programs need. The rest may hold passwords, host keys or tokens."""
+GPU_NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm*", "nvidia-modeset", "nvidia-caps*", "dri", "kfd")
+"""Entries of /dev that programs need to use a GPU. Others are disks, consoles and virtual machines."""
 HOME_INSIDE = "/tmp/home"
 
 
@@ -55,7 +57,7 @@ def wrap(job: Job) -> list[str]:
         argv += ["--ro-bind-try", resolver, resolver]
     argv += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
     argv += ["--ro-bind-try", "/proc/sysrq-trigger", "/proc/sysrq-trigger"]
-    argv += ["--dev-bind", "/dev", "/dev"] if job.gpus else ["--dev", "/dev"]
+    argv += ["--dev", "/dev", *(_gpu_nodes() if job.gpus else [])]
     for path in ("/dev/shm", "/tmp"):
         argv += [*(["--size", str(job.memory)] if _knows_size() else []), "--tmpfs", path]
     argv += ["--dir", HOME_INSIDE]
@@ -66,6 +68,12 @@ def wrap(job: Job) -> list[str]:
     argv += ["--ro-bind", job.cwd, job.cwd]
     argv += [*_folders(job), "--bind", job.out_dir, job.out_dir, *_sealed(job)]
     return [*argv, "--chdir", job.cwd, "--", *job.command]
+
+
+def _gpu_nodes() -> list[str]:
+    """Options that show the GPUs of this machine."""
+    found = sorted(str(path) for pattern in GPU_NODES for path in Path("/dev").glob(pattern))
+    return [option for path in found for option in ("--dev-bind", path, path)]
 
 
 def _folders(job: Job) -> list[str]:

@@ -147,6 +147,32 @@ def test_other_processes_are_out_of_sight(job: Job) -> None:
 
 
 @needs_bwrap
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_of_the_devices_only_gpus_and_what_every_program_needs_are_seen(job: Job, gpus: int) -> None:
+    """With GPUs, as root in a container, a disk could otherwise be read through its device."""
+    seen = json.loads(output(replace(job, gpus=gpus), "import json, os; print(json.dumps(os.listdir('/dev')))"))
+    needed = {
+        "core",
+        "fd",
+        "full",
+        "null",
+        "ptmx",
+        "pts",
+        "random",
+        "shm",
+        "stderr",
+        "stdin",
+        "stdout",
+        "tty",
+        "urandom",
+    }
+    others = {name for name in seen if name not in {*needed, "zero", "console"}}
+    assert needed - {"core"} <= {*seen}
+    assert all(name.startswith(("nvidia", "dri", "kfd")) for name in others)
+    assert gpus or not others
+
+
+@needs_bwrap
 def test_folders_named_readable_are_read_only(job: Job, tmp_path: Path) -> None:
     readable = replace(job, readable=(str(tmp_path / "elsewhere"),))
     script = (
