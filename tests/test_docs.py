@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     page
     for page in ROOT.rglob("*.md")
-    if not {".venv", "runs", "node_modules"} & set(page.relative_to(ROOT).parts) and page.name != "CHANGELOG.md"
+    if not any(part == "runs" or part.startswith(".") for part in page.relative_to(ROOT).parts)
+    and page.name != "CHANGELOG.md"
 )
 NAMES = {page: str(page.relative_to(ROOT)) for page in PAGES}
 WORDS = r"`(harness [a-z][^`\n]*)`|^\s*\$? ?(?:\.venv/bin/)?(harness [a-z].*?)(?:\s{2,}#.*)?$"

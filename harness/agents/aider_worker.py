@@ -1,9 +1,7 @@
 """The one importer of aider (pinned: its Python interface is not a promised one). Runs in the agent's worker process.
 
 Of aider we use the prompts, the conversation and the model's settings. Replies are read and applied by our own rules
-(`replies.py`, `edits.py`, `desk_files.py`). Other differences from aider on the command line: a failed model call is an
-error, and there is one model call per instruction, besides one for each time that the model asks to see files. The
-harness, not aider, decides what is said next.
+(`replies.py`, `edits.py`, `desk_files.py`). A failed call is an error. What is said next, the harness decides.
 """
 
 from __future__ import annotations

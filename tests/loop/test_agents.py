@@ -89,7 +89,7 @@ def worked(project: Project, code: str, *options: str) -> Study:
         ("(desk / '.gitignore').write_text('*')", ".gitignore"),
         ("(desk / '.gitattributes').write_text('*.py ident')", ".gitattributes"),
         ("import os; os.mkfifo(desk / 'pipe.py')", "pipe.py"),
-        ("import os; open(os.fsencode(desk) + b'/z\\xff.py', 'w').close()", "z?.py"),
+        ("import os; open(os.fsencode(desk) + b'/z\\xff.py', 'w').close()", "z\\udcff.py"),
         ("(desk / 'new\\nline.py').write_text('')", "new\nline.py"),
         ("(desk / '.GIT').mkdir(); (desk / '.GIT/x').write_text('')", ".GIT/x"),
         ("(desk / 'git~1').write_text('')", "git~1"),

@@ -71,7 +71,7 @@ def test_a_study_goes_on_after_names_and_text_that_hide_something(project: Proje
     study = project.run(replies, "--max-runs", "1", "--confirm", "0")
 
     assert [turn.status for turn in study.turns][:3] == ["rejected", "rejected", "edited"], study.said
-    assert "invisible" in study.turns[0].problems[0]
+    assert "does not say which file it is for" in study.turns[0].problems[0], "such a name is none"
     assert study.outcomes == [(1, 1, "ok")]
     shown = project.harness("diff", "s").out + project.harness("show", "s").out
     assert REVERSED not in shown

@@ -52,12 +52,22 @@ def test_a_file_is_replaced_and_readers_of_the_old_one_keep_it(tmp_path: Path) -
     assert path.read_text() == "new"
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file.txt"
     write_whole(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "new \ud800")
+
+    def full(_: int) -> None:
+        raise OSError("no space left on the device")
+
+    monkeypatch.setattr("harness.files.os.fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_whole(path, "new")
     assert path.read_text() == "old"
+
+
+def test_half_a_character_is_written_as_its_number(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file.txt", "new \ud800")
+    assert (tmp_path / "file.txt").read_text() == "new \\ud800"
 
 
 def test_json_keeps_its_letters(tmp_path: Path) -> None:
