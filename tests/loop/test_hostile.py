@@ -84,6 +84,7 @@ def test_a_study_goes_on_after_a_run_that_nests_folders(project: Project) -> Non
     assert study.outcomes == [(1, 1, "crashed")], study.said
     again = project.run([scale(2.0), DONE], "--max-runs", "1", "--confirm", "0", name="t")
     assert again.outcomes == [(1, 1, "ok")]
+    remove_tree(project.root)  # pytest cannot
 
 
 def test_a_pipe_is_no_recording(project: Project) -> None:
