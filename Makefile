@@ -54,6 +54,7 @@ format: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/overhead.py $(SMALL)
 	$(BIN)/python benchmarks/false_positives.py $(SMALL)
+	$(BIN)/python benchmarks/refused_code.py $(SMALL)
 	$(BIN)/python benchmarks/science.py $(SMALL)
 
 # The tests of the templates with other numerical kernels than this processor's default ones.
